@@ -1,0 +1,125 @@
+"""The settings of every process, read once from the environment. Nothing else reads os.environ."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from service.url import ROOT, BadUrl, DatabaseUrl, parse
+
+_TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
+# A direct connection for migrations, under the names that hosting platforms give it.
+_MIGRATION_URLS = ("MIGRATION_DATABASE_URL", "DIRECT_URL", "DATABASE_URL_UNPOOLED")
+
+
+class ConfigError(Exception):
+    """A setting that can't be used. The message names the variable and never repeats a secret."""
+
+
+@dataclass(frozen=True)
+class Config:
+    database_url: DatabaseUrl
+    migration_database_url: DatabaseUrl
+    migrations_dir: Path
+    models: str
+    seeder: str
+    run_migrations: bool
+    release: str
+    database_wait: float
+    gate_wait: float
+    secret_key: str = field(repr=False)
+    admin_email: str
+    admin_password: str = field(repr=False)
+    secure_cookies: bool
+    telegram_bot_token: str = field(repr=False)
+    telegram_api_base: str
+    telegram_chatbot: int | None
+    lease_seconds: float
+    log_level: str
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
+        """Read every setting; ConfigError names the first variable that can't be used."""
+        env = _Environment(os.environ if environ is None else environ)
+        database_url = env.url("DATABASE_URL", "sqlite:///data/slipway.db")
+        return cls(
+            database_url=database_url,
+            migration_database_url=env.first_url(_MIGRATION_URLS) or database_url,
+            migrations_dir=ROOT / env.text("MIGRATIONS_DIR", "migrations"),
+            models=env.text("MIGRATIONS_MODELS", "service.models"),
+            seeder=env.text("MIGRATIONS_SEED", "service.seed:run"),
+            run_migrations=env.flag("RUN_MIGRATIONS", default=False),
+            release=env.text("RELEASE", ""),
+            database_wait=env.number("DATABASE_WAIT", 30.0),
+            gate_wait=env.number("SCHEMA_WAIT", 60.0),
+            secret_key=env.secret("SECRET_KEY") or secrets.token_hex(32),
+            admin_email=env.text("ADMIN_EMAIL", ""),
+            admin_password=env.secret("ADMIN_PASSWORD"),
+            secure_cookies=env.flag("SECURE_COOKIES", default=False),
+            telegram_bot_token=env.secret("TELEGRAM_BOT_TOKEN"),
+            telegram_api_base=env.text("TELEGRAM_API_BASE", "https://api.telegram.org").rstrip("/"),
+            telegram_chatbot=env.optional_integer("TELEGRAM_CHATBOT"),
+            lease_seconds=env.number("LEASE_SECONDS", 30.0),
+            log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+        )
+
+
+class _Environment:
+    """Reads one variable at a time; an empty value counts as not set, as Compose passes it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str) -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def secret(self, name: str) -> str:
+        """The variable itself, else the contents of the file that NAME_FILE points to, else nothing."""
+        path = self.text(f"{name}_FILE", "")
+        if self.text(name, "") or not path:
+            return self.text(name, "")
+        try:
+            return Path(path).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise ConfigError(f"{name}_FILE points to {path}, which can't be read: {reason}.") from None
+
+    def url(self, name: str, default: str) -> DatabaseUrl:
+        try:
+            return parse(self.secret(name) or default)
+        except BadUrl as error:
+            raise ConfigError(f"{name} is not a usable database URL: {error}.") from None
+
+    def first_url(self, names: tuple[str, ...]) -> DatabaseUrl | None:
+        return next((self.url(name, "") for name in names if self.secret(name)), None)
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        value = self.text(name, str(default)).lower()
+        if value not in _TRUE | _FALSE:
+            raise ConfigError(f"{name} is {value!r}; use true, false, 1, 0, yes or no.")
+        return value in _TRUE
+
+    def number(self, name: str, default: float) -> float:
+        value = self.text(name, str(default))
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds < 86_400:
+            raise ConfigError(f"{name} is {value!r}; use a number of seconds, such as {default:g}.")
+        return seconds
+
+    def optional_integer(self, name: str) -> int | None:
+        value = self.text(name, "")
+        if value and not value.isdigit():
+            raise ConfigError(f"{name} is {value!r}; use a whole number.")
+        return int(value) if value else None
+
+    def choice(self, name: str, default: str, options: tuple[str, ...]) -> str:
+        value = self.text(name, default).lower()
+        if value not in options:
+            raise ConfigError(f"{name} is {value!r}; use one of {', '.join(options)}.")
+        return value

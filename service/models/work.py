@@ -1,0 +1,58 @@
+"""Work that survives a crash: messages that came in and are not answered, answers that are not delivered."""
+
+from __future__ import annotations
+
+import peewee as pw
+
+from service.models.base import Table, utc_now
+from service.models.chatbots import Chatbot
+from service.models.conversations import Conversation, Message
+
+QUEUED, LEASED, DONE, DEAD = "queued", "leased", "done", "dead"
+
+
+class Job(Table):
+    """A row that one worker at a time may hold, until `leased_until`; then it is anybody's again."""
+
+    state = pw.CharField(max_length=10, default=QUEUED)
+    attempts = pw.IntegerField(default=0)
+    available_at = pw.DateTimeField(default=utc_now)
+    leased_by = pw.CharField(max_length=120, null=True)
+    leased_until = pw.DateTimeField(null=True)
+    error = pw.TextField(null=True)
+    created_at = pw.DateTimeField(default=utc_now)
+    finished_at = pw.DateTimeField(null=True)
+
+
+class InboxItem(Job):
+    """A message to a chatbot. `external_id` is the channel's own number for it, so that it is stored once."""
+
+    id = pw.BigAutoField()
+    chatbot = pw.ForeignKeyField(Chatbot, backref="inbox", on_delete="RESTRICT")
+    channel = pw.CharField(max_length=20)
+    external_id = pw.CharField(max_length=120)
+    thread = pw.CharField(max_length=120)
+    content = pw.TextField()
+    metadata = pw.JSONField(default=dict)
+
+    class Meta:
+        table_name = "inbox"
+        indexes = (
+            (("channel", "external_id"), True),
+            (("state", "available_at"), False),
+            (("chatbot", "channel", "thread", "id"), False),
+        )
+
+
+class OutboxItem(Job):
+    """An assistant's message on its way to a channel outside the panel."""
+
+    id = pw.BigAutoField()
+    conversation = pw.ForeignKeyField(Conversation, backref="outbox", on_delete="CASCADE")
+    message = pw.ForeignKeyField(Message, backref="outbox", on_delete="CASCADE", unique=True)
+    channel = pw.CharField(max_length=20)
+    address = pw.JSONField(default=dict)
+
+    class Meta:
+        table_name = "outbox"
+        indexes = ((("state", "available_at"), False),)

@@ -1,0 +1,108 @@
+"""A database URL, taken apart. Pure and light, so that the migration runner's no-op path can afford it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+ROOT = Path(__file__).resolve().parents[1]
+MEMORY = ":memory:"
+
+_POSTGRESQL_SCHEMES = {"postgres", "postgresql", "postgresql+psycopg2"}
+# Prisma's own parameters, which libpq would refuse; they say nothing about where the database is.
+_PRISMA_ONLY = {"pgbouncer", "connection_limit", "pool_timeout", "statement_cache_size"}
+
+
+class BadUrl(ValueError):
+    """The text is not a URL of a database that Slipway can use. The message never holds the URL."""
+
+
+@dataclass(frozen=True)
+class DatabaseUrl:
+    """Where a database is. For SQLite, `name` is an absolute file path or `:memory:`."""
+
+    engine: Literal["sqlite", "postgresql"]
+    name: str
+    host: str = ""
+    port: int = 5432
+    user: str = ""
+    password: str = field(default="", repr=False)
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine == "sqlite"
+
+    def __str__(self) -> str:
+        """For people and logs: names the database, never the password."""
+        if self.is_sqlite:
+            return f"SQLite database {self.name}"
+        where = f"{self.host or 'the local socket'}:{self.port}"
+        return f'PostgreSQL database "{self.name}" at {where} as user "{self.user or "(default)"}"'
+
+    def libpq(self) -> dict[str, str]:
+        """Keyword arguments for psycopg2.connect; parameters of the URL's query win, as in libpq."""
+        given = {
+            "dbname": self.name,
+            "host": self.host,
+            "port": str(self.port) if self.host else "",
+            "user": self.user,
+            "password": self.password,
+        }
+        return {key: value for key, value in (given | dict(self.options)).items() if value}
+
+
+def parse(text: str) -> DatabaseUrl:
+    """Take apart `sqlite:///path`, `file:./path` (both relative to the project's root), `postgres://…` or
+    `postgresql://…?sslmode=…`; user, password and name may be percent-encoded. Raises BadUrl."""
+    scheme, separator, rest = text.strip().partition(":")
+    if scheme in ("sqlite", "file") and separator:
+        return DatabaseUrl("sqlite", _sqlite_path(scheme, rest))
+    if scheme in _POSTGRESQL_SCHEMES and rest.startswith("//"):
+        return _postgresql(text.strip())
+    raise BadUrl("it must start with sqlite:///, file:, postgres:// or postgresql://")
+
+
+def _sqlite_path(scheme: str, rest: str) -> str:
+    path = unquote(rest.partition("?")[0])
+    if scheme == "sqlite":
+        if path not in ("", "//") and not path.startswith("///"):
+            raise BadUrl(
+                "an SQLite URL has three slashes before a relative path, four before an absolute one"
+            )
+        path = path[3:]
+    elif path.startswith("//"):
+        path = path[2:]
+    if scheme == "sqlite" and path in ("", MEMORY):
+        return MEMORY
+    if not path:
+        raise BadUrl("it names no file")
+    return str(ROOT / path)
+
+
+def _postgresql(text: str) -> DatabaseUrl:
+    try:
+        parts = urlsplit(text)
+        port = parts.port or 5432
+    except ValueError:
+        raise BadUrl(
+            "its host or port can't be read; percent-encode special characters in the password"
+        ) from None
+    name = unquote(parts.path.lstrip("/"))
+    if not name:
+        raise BadUrl("it names no database: postgresql://user:password@host:5432/NAME")
+    query = dict(parse_qsl(parts.query))
+    schema = query.pop("schema", None)
+    if schema and schema != "public":
+        query["options"] = f"{query.get('options', '')} -csearch_path={schema}".strip()
+    return DatabaseUrl(
+        "postgresql",
+        name,
+        host=parts.hostname or query.get("host", ""),
+        port=port,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        options=tuple((key, value) for key, value in query.items() if key not in _PRISMA_ONLY),
+    )
