@@ -69,9 +69,7 @@ def _sqlite_path(scheme: str, rest: str) -> str:
     path = unquote(rest.partition("?")[0])
     if scheme == "sqlite":
         if path not in ("", "//") and not path.startswith("///"):
-            raise BadUrl(
-                "an SQLite URL has three slashes before a relative path, four before an absolute one"
-            )
+            raise BadUrl("an SQLite URL has three slashes before a relative path, four before an absolute one")
         path = path[3:]
     elif path.startswith("//"):
         path = path[2:]
@@ -87,9 +85,7 @@ def _postgresql(text: str) -> DatabaseUrl:
         parts = urlsplit(text)
         port = parts.port or 5432
     except ValueError:
-        raise BadUrl(
-            "its host or port can't be read; percent-encode special characters in the password"
-        ) from None
+        raise BadUrl("its host or port can't be read; percent-encode special characters in the password") from None
     name = unquote(parts.path.lstrip("/"))
     if not name:
         raise BadUrl("it names no database: postgresql://user:password@host:5432/NAME")

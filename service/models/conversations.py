@@ -16,9 +16,7 @@ class Conversation(Table):
     and `chat` or `chat/topic`. Together with the chatbot they name it, so that the next message finds it."""
 
     chatbot = pw.ForeignKeyField(Chatbot, backref="conversations", on_delete="RESTRICT")
-    chatbot_version = pw.ForeignKeyField(
-        ChatbotVersion, null=True, backref="conversations", on_delete="RESTRICT"
-    )
+    chatbot_version = pw.ForeignKeyField(ChatbotVersion, null=True, backref="conversations", on_delete="RESTRICT")
     user = pw.ForeignKeyField(User, null=True, backref="conversations", on_delete="SET NULL")
     title = pw.CharField(max_length=200)
     channel = pw.CharField(max_length=20, default="panel", constraints=[pw.SQL("DEFAULT 'panel'")])
@@ -48,9 +46,7 @@ class Message(Table):
         table_name = "messages"
         indexes = ((("chatbot", "created_at"), False),)
         constraints = [
-            pw.SQL(
-                "CONSTRAINT messages_role_known CHECK (role IN ('user', 'assistant', 'twin', 'system', 'tool'))"
-            )
+            pw.SQL("CONSTRAINT messages_role_known CHECK (role IN ('user', 'assistant', 'twin', 'system', 'tool'))")
         ]
 
 
