@@ -1,0 +1,88 @@
+"""Databases for the tests: always real ones, on both engines, each test with its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.database import bind, proxy
+from service.url import DatabaseUrl
+from tests.support.postgresql import Server, create_database, drop_database, running_server
+from tests.support.schema import build_schema
+
+ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def _session_server() -> Iterator[Server]:
+    yield from running_server()
+
+
+@pytest.fixture
+def postgresql_server(_session_server: Server) -> Iterator[Server]:
+    """The PostgreSQL server itself, to be stopped and started; it runs again for the next test."""
+    yield _session_server
+    _session_server.start()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> DatabaseUrl:
+    """An empty SQLite database of this test."""
+    return DatabaseUrl("sqlite", str(tmp_path / "slipway.db"))
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: Server) -> Iterator[DatabaseUrl]:
+    """An empty PostgreSQL database of this test."""
+    url = create_database(postgresql_server)
+    yield url
+    postgresql_server.start()
+    drop_database(postgresql_server, url)
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest) -> DatabaseUrl:
+    """An empty database, once on each engine."""
+    url: DatabaseUrl = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "slipway.db"
+    build_schema(DatabaseUrl("sqlite", str(path)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgresql_template(_session_server: Server) -> Iterator[str]:
+    url = create_database(_session_server)
+    build_schema(url)
+    yield url.name
+    drop_database(_session_server, url)
+
+
+@pytest.fixture
+def _copied_sqlite(_sqlite_template: Path, sqlite_url: DatabaseUrl) -> DatabaseUrl:
+    shutil.copy(_sqlite_template, sqlite_url.name)
+    return sqlite_url
+
+
+@pytest.fixture
+def _copied_postgresql(_postgresql_template: str, postgresql_server: Server) -> Iterator[DatabaseUrl]:
+    url = create_database(postgresql_server, template=_postgresql_template)
+    yield url
+    postgresql_server.start()
+    drop_database(postgresql_server, url)
+
+
+@pytest.fixture(params=ENGINES)
+def service_database(request: pytest.FixtureRequest) -> Iterator[DatabaseUrl]:
+    """A database with the full schema, once on each engine, with the models bound to it."""
+    url: DatabaseUrl = request.getfixturevalue(f"_copied_{request.param}")
+    bind(url)
+    yield url
+    proxy.obj.close()
