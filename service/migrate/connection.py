@@ -1,0 +1,117 @@
+"""One plain DB-API connection, the same to its users on both engines. Neither Peewee nor anything else is needed."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from service.migrate.errors import DatabaseUnreachable
+from service.url import MEMORY, DatabaseUrl
+
+APPLICATION = "slipway-migrate"
+HOST = socket.gethostname()
+# What waiting rarely mends; a few attempts still cover a server that is making its database right now.
+_PERMANENT = re.compile(r"authentication|does not exist|no pg_hba|permission denied|invalid", re.IGNORECASE)
+_PERMANENT_ATTEMPTS = 3
+_PAUSE = 2.0
+
+
+class Connection:
+    """Autocommit, `?` for parameters, transactions only where they are written down."""
+
+    def __init__(self, raw: Any, url: DatabaseUrl) -> None:
+        self.raw, self.url = raw, url
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.is_sqlite
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """Run one statement of ours and return the cursor."""
+        cursor = self.raw.cursor()
+        cursor.execute(sql if self.is_sqlite else sql.replace("?", "%s"), tuple(parameters))
+        return cursor
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
+    def close(self) -> None:
+        self.raw.close()
+
+
+def connect(
+    url: DatabaseUrl,
+    *,
+    wait: float = 0.0,
+    create: bool = True,
+    on_attempt: Callable[[int, str], None] = lambda _attempt, _reason: None,
+    application: str = APPLICATION,
+) -> Connection:
+    """Open a connection, trying for up to `wait` seconds; `on_attempt` hears of each failed attempt and why.
+    With create=False a missing SQLite file is read as an empty database and not made.
+    Raises DatabaseUnreachable, whose text names the database and never the password."""
+    deadline, attempt = time.monotonic() + wait, 0
+    while True:
+        attempt += 1
+        try:
+            return Connection(_open(url, create, application), url)
+        except Exception as error:
+            reason = explain(error)
+            if not _is_driver_error(error):
+                raise
+        is_last = time.monotonic() + _PAUSE > deadline
+        if is_last or (_PERMANENT.search(reason) and attempt >= _PERMANENT_ATTEMPTS):
+            raise DatabaseUnreachable(str(url), reason, attempt)
+        on_attempt(attempt, reason)
+        time.sleep(_PAUSE)
+
+
+def explain(error: BaseException) -> str:
+    """A driver's message in one line: without the addresses it repeats, without what it quotes from the data."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = (lines or [type(error).__name__])[0]
+    text = re.sub(r"^connection to server (at|on socket) .*? failed: ", "", text)
+    return text.removeprefix("FATAL:").removeprefix("ERROR:").strip().rstrip(".")
+
+
+def _open(url: DatabaseUrl, create: bool, application: str) -> Any:
+    return _open_sqlite(url.name, create) if url.is_sqlite else _open_postgresql(url, application)
+
+
+def _open_sqlite(path: str, create: bool) -> sqlite3.Connection:
+    if path != MEMORY and create:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    name = MEMORY if not create and not Path(path).exists() else path
+    raw = sqlite3.connect(name, timeout=10, isolation_level=None, check_same_thread=False)
+    raw.execute("PRAGMA busy_timeout = 10000")
+    raw.execute("PRAGMA foreign_keys = ON")
+    # The first read: sqlite3.connect itself accepts any file.
+    raw.execute("PRAGMA schema_version").fetchone()
+    return raw
+
+
+def _open_postgresql(url: DatabaseUrl, application: str) -> Any:
+    import psycopg2  # here, so that SQLite users do not pay for it
+
+    defaults = {"connect_timeout": "5", "application_name": f"{application} {HOST}/{os.getpid()}"}
+    raw = psycopg2.connect(**(defaults | url.libpq()))
+    raw.autocommit = True
+    return raw
+
+
+def _is_driver_error(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error | OSError) or type(error).__module__.startswith("psycopg2")

@@ -1,0 +1,84 @@
+"""Everything that can go wrong here, as data. str() of each is what a person reads.
+
+MigrateError                 exit code 2
+├── DatabaseUnreachable      no connection within the time allowed
+├── MigrationFailed          a migration raised; says what of it remains
+├── LockUnavailable          another deploy held the lock for longer than we may wait
+├── BrokenScript             an applied migration can't be replayed
+└── Refused                  exit code 1: we could guess, and won't
+    ├── UnknownMigration     a name that no file and no history row has
+    └── NotConfirmed         a destructive command without a yes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class MigrateError(Exception):
+    exit_code = 2
+
+
+class DatabaseUnreachable(MigrateError):
+    def __init__(self, database: str, reason: str, attempts: int) -> None:
+        self.database, self.reason, self.attempts = database, reason, attempts
+        tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+        super().__init__(f"Can't reach {database} after {tries}: {reason}.")
+
+
+class MigrationFailed(MigrateError):
+    def __init__(self, migration: str, where: str, statement: str, reason: str, remains: str, hint: str) -> None:
+        self.migration, self.where, self.statement, self.reason = migration, where, statement, reason
+        lines = [f"Migration {migration} failed; {remains}", f"  at {where}"]
+        lines += [f"  running: {statement}"] if statement else []
+        super().__init__("\n".join([*lines, f"  reason: {reason}", hint]))
+
+
+class LockUnavailable(MigrateError):
+    def __init__(self, holder: str, seconds: float) -> None:
+        self.holder = holder
+        super().__init__(
+            f"Another deploy ({holder}) still holds the migration lock after {seconds:.0f} s; "
+            "wait for it, or allow more time with --lock-wait."
+        )
+
+
+class BrokenScript(MigrateError):
+    def __init__(self, migration: str, reason: str) -> None:
+        self.migration = migration
+        super().__init__(
+            f"Can't work out the state of the tables: replaying {migration}, which is applied, gives {reason}. "
+            "Guard what that migration reads with `if not fake:`."
+        )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One reason to refuse: what is wrong with which migration, and what to do about it."""
+
+    migration: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remedy}"
+
+
+class Refused(MigrateError):
+    exit_code = 1
+
+    def __init__(self, problems: Iterable[Problem] | str) -> None:
+        self.problems = () if isinstance(problems, str) else tuple(problems)
+        super().__init__(problems if isinstance(problems, str) else "\n".join(map(str, self.problems)))
+
+
+class UnknownMigration(Refused):
+    def __init__(self, name: str, nearest: list[str]) -> None:
+        self.name, self.nearest = name, nearest
+        near = f"did you mean {' or '.join(nearest)}?" if nearest else "see `migrate status` for the names."
+        super().__init__(f"There is no migration {name}; {near}")
+
+
+class NotConfirmed(Refused):
+    pass

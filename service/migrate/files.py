@@ -1,0 +1,153 @@
+"""Migration files: their names, numbers, checksums and flags. Reads text; runs nothing until `load`."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from service.migrate.errors import Problem, Refused
+
+_NAME = re.compile(r"(?P<name>(?P<number>\d+)_\w[^.]*)(?P<down>\.down)?\.(?P<kind>py|sql)")
+_SQL_FLAG = re.compile(r"--\s*(atomic|breaking)\s*[:=]\s*(true|false)\s*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class MigrationFile:
+    """One migration: `name` as the history has it, without the ending; `down` undoes a .sql one."""
+
+    name: str
+    number: int
+    path: Path
+    checksum: str
+    down: Path | None = None
+
+    @property
+    def is_sql(self) -> bool:
+        return self.path.suffix == ".sql"
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a file says about itself at its top level, read without running it."""
+
+    functions: frozenset[str] = frozenset()
+    atomic: bool = True
+    breaking: bool = False
+
+
+@dataclass(frozen=True)
+class Script:
+    """A loaded Python migration."""
+
+    migrate: Callable[..., Any]
+    rollback: Callable[..., Any] | None
+
+
+def scan(folder: Path) -> tuple[MigrationFile, ...]:
+    """The migrations of a folder by number. Raises Refused with every name that is wrong, not only the first."""
+    if not folder.is_dir():
+        raise Refused(f"There is no migrations folder {folder}; name it with --dir or MIGRATIONS_DIR.")
+    matches = [(path, _NAME.fullmatch(path.name)) for path in sorted(folder.iterdir()) if _is_candidate(path)]
+    downs = {match["name"]: path for path, match in matches if match and match["down"]}
+    named = [(path, match) for path, match in matches if match and not match["down"]]
+    problems = [_misnamed(path) for path, match in matches if match is None]
+    problems += _duplicates([(int(match["number"]), path) for path, match in named])
+    if problems:
+        raise Refused(problems)
+    found = [
+        MigrationFile(match["name"], int(match["number"]), path, checksum(path), downs.get(match["name"]))
+        for path, match in named
+    ]
+    return tuple(sorted(found, key=lambda file: file.number))
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of the text with line ends normalised, so that a Windows checkout is the same migration."""
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def outline(file: MigrationFile) -> Outline:
+    """The file's functions and flags. Raises Refused where it is not readable as Python or as text."""
+    try:
+        text = file.path.read_text("utf-8-sig")
+        return _outline_of_sql(text) if file.is_sql else _outline_of_python(ast.parse(text, file.path.name))
+    except UnicodeDecodeError:
+        raise Refused([Problem(file.name, f"{file.path.name} is not UTF-8 text.", "Save it as UTF-8.")]) from None
+    except (SyntaxError, ValueError) as error:
+        line = f" in line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        what = f"{file.path.name} is not valid Python{line}: {getattr(error, 'msg', error)}."
+        raise Refused([Problem(file.name, what, "Correct it.")]) from None
+
+
+def review(file: MigrationFile) -> list[Problem]:
+    """What is wrong inside one file, before anything of it runs."""
+    try:
+        found = outline(file)
+    except Refused as refusal:
+        return list(refusal.problems)
+    if file.is_sql or "migrate" in found.functions:
+        return []
+    typo = next((name for name in found.functions if name.lower() == "migrate"), None)
+    remedy = f"Rename {typo} to migrate." if typo else "Define `def migrate(migrator, database, *, fake=False)`."
+    return [Problem(file.name, f"{file.path.name} has no function migrate.", remedy)]
+
+
+def load(file: MigrationFile) -> Script:
+    """Run the file's top level and return its two functions; its frames carry its own path, for tracebacks."""
+    scope: dict[str, Any] = {"__name__": file.name, "__file__": str(file.path)}
+    exec(compile(file.path.read_text("utf-8-sig"), str(file.path), "exec"), scope)  # noqa: S102  # it is what we do
+    return Script(scope["migrate"], scope.get("rollback"))
+
+
+def next_name(files: tuple[MigrationFile, ...], title: str) -> str:
+    """`title` with the number after the newest one, as wide as the folder's own numbers."""
+    slug = re.sub(r"\W+", "_", title.strip().lower()).strip("_")
+    if not slug:
+        raise Refused(f"{title!r} makes no file name; use a few words such as add_color_to_personas.")
+    newest = files[-1] if files else None
+    width = len(newest.name.partition("_")[0]) if newest else 3
+    return f"{(newest.number if newest else 0) + 1:0{width}}_{slug}"
+
+
+def _is_candidate(path: Path) -> bool:
+    return path.suffix in (".py", ".sql") and path.is_file() and not path.name.startswith((".", "_"))
+
+
+def _misnamed(path: Path) -> Problem:
+    what = f"{path.name} does not look like a migration, which is named 001_what_it_does.py or .sql."
+    return Problem(path.stem, what, "Rename it, or put an underscore before it to keep it out.")
+
+
+def _duplicates(numbered: list[tuple[int, Path]]) -> list[Problem]:
+    counts = Counter(number for number, _ in numbered)
+    problems = []
+    for number in sorted(number for number, count in counts.items() if count > 1):
+        names = " and ".join(path.name for other, path in numbered if other == number)
+        remedy = "Give the one that no database has applied yet the next free number."
+        problems.append(Problem(names, f"{names} have the same number.", remedy))
+    return problems
+
+
+def _outline_of_sql(text: str) -> Outline:
+    header = [line.strip() for line in text.splitlines()]
+    flags = {match[1].lower(): match[2].lower() == "true" for line in header if (match := _SQL_FLAG.match(line))}
+    return Outline(atomic=flags.get("atomic", True), breaking=flags.get("breaking", False))
+
+
+def _outline_of_python(tree: ast.Module) -> Outline:
+    functions: set[str] = set()
+    flags: dict[str, Any] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            functions.add(node.name)
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            functions.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            flags.update({target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)})
+    return Outline(frozenset(functions), flags.get("atomic", True) is not False, flags.get("breaking") is True)

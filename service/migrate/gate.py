@@ -1,0 +1,68 @@
+"""May this process start on this database? Cheap: it reads file names and the history, and no schema."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.migrate import connection, files, plan
+from service.migrate.errors import DatabaseUnreachable
+from service.migrate.history import History
+from service.url import DatabaseUrl
+
+_PAUSE = 1.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`reason` is one sentence; `pending` names what the database does not have yet."""
+
+    is_open: bool
+    pending: tuple[str, ...]
+    reason: str
+
+
+def judge(decided: plan.Plan) -> Verdict:
+    """A database that is ahead is open, unless a migration that this release does not know broke with the past."""
+    pending = tuple(file.name for file in decided.pending)
+    breaking = [row.name for row in decided.ahead if row.breaking]
+    if breaking:
+        return Verdict(False, (), f"{breaking[-1]} broke with this release: start the release that brought it.")
+    if decided.problems:
+        return Verdict(False, pending, " ".join(map(str, decided.problems)))
+    if pending:
+        return Verdict(False, pending, f"The schema is not current: {', '.join(pending)} missing.")
+    return Verdict(True, (), "The schema is current.")
+
+
+def check(url: DatabaseUrl, folder: Path) -> Verdict:
+    """Ask once. Raises DatabaseUnreachable, and Refused for a folder that misleads."""
+    found = files.scan(folder)
+    database = connection.connect(url, create=False)
+    try:
+        return judge(plan.make_plan(found, History(database).read()))
+    finally:
+        database.close()
+
+
+def wait(
+    url: DatabaseUrl, folder: Path, seconds: float, *, on_wait: Callable[[str], None] = lambda _reason: None
+) -> Verdict:
+    """Ask until the gate opens or `seconds` are over; `on_wait` hears each new reason once."""
+    deadline, told = time.monotonic() + seconds, ""
+    while True:
+        failure: DatabaseUnreachable | None = None
+        try:
+            verdict = check(url, folder)
+        except DatabaseUnreachable as error:
+            failure, verdict = error, Verdict(False, (), str(error))
+        if verdict.is_open or time.monotonic() + _PAUSE > deadline:
+            if failure:
+                raise failure
+            return verdict
+        if verdict.reason != told:
+            told = verdict.reason
+            on_wait(verdict.reason)
+        time.sleep(_PAUSE)

@@ -1,0 +1,220 @@
+"""The runner's own two tables, and the only SQL on them, in plain DB-API.
+
+`migratehistory` is peewee-migrate's (id, name, migrated_at), with our columns added: a row means that the migration is
+applied. `migratejournal` remembers every attempt; it is append-only but for the outcome of the row that is running.
+All times are UTC.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from service.migrate.connection import HOST, Connection, explain
+
+HISTORY, JOURNAL = "migratehistory", "migratejournal"
+_OURS = {
+    "checksum": "VARCHAR(64)",
+    "duration_ms": "INTEGER",
+    "release": "VARCHAR(120)",
+    "origin": "VARCHAR(20)",
+    "breaking": "INTEGER",
+}
+_JOURNAL_COLUMNS = (
+    "action, migration, step, steps, state, error, started, finished, host, pid, release"  # in the order of Attempt
+)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A row of the history. What peewee-migrate wrote before us has no checksum."""
+
+    name: str
+    applied_at: datetime
+    checksum: str | None = None
+    duration_ms: int | None = None
+    release: str | None = None
+    origin: str | None = None
+    breaking: bool = False
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A row of the journal; `step` of `steps` counts the operations of a migration that is not atomic."""
+
+    action: str
+    migration: str
+    step: int
+    steps: int
+    state: str
+    error: str | None
+    started: datetime
+    finished: datetime | None
+    host: str
+    pid: int
+    release: str | None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the database remembers. `is_ours` is false while our columns are not there yet."""
+
+    is_ours: bool
+    applied: tuple[Applied, ...]
+    unfinished: tuple[Attempt, ...] = ()
+
+
+class History:
+    def __init__(self, connection: Connection, release: str = "") -> None:
+        self._connection, self._release = connection, release or None
+
+    def read(self) -> Ledger:
+        """Everything that a plan needs, in at most three queries; changes nothing."""
+        columns = self._columns()
+        if "name" not in columns[HISTORY]:
+            return Ledger(False, ())
+        cursor = self._connection.execute(f"SELECT * FROM {HISTORY} ORDER BY id")
+        names = [column[0] for column in cursor.description]
+        applied = tuple(_applied(dict(zip(names, row, strict=True))) for row in cursor.fetchall())
+        is_ours = set(_OURS) <= columns[HISTORY] and bool(columns[JOURNAL])
+        running = self._attempts("WHERE state = ? ORDER BY id", ["running"]) if is_ours else ()
+        return Ledger(is_ours, applied, running)
+
+    def attempts(self, limit: int = 50) -> tuple[Attempt, ...]:
+        """The newest attempts first."""
+        return self._attempts("ORDER BY id DESC LIMIT ?", [limit]) if self._columns()[JOURNAL] else ()
+
+    def steps_done(self, migration: str) -> int:
+        """How many steps of a migration that is not atomic stand since it was last begun from nothing."""
+        rows = self._attempts("WHERE migration = ? AND action = ? ORDER BY id DESC LIMIT 1", [migration, "deploy"])
+        interrupted = rows and rows[0].state != "done" and rows[0].steps
+        return rows[0].step if interrupted else 0
+
+    def prepare(self) -> None:
+        """Make both tables, or give peewee-migrate's own our columns and a unique name. Call under the lock."""
+        key = "INTEGER PRIMARY KEY" if self._connection.is_sqlite else "SERIAL PRIMARY KEY"
+        with self._connection.transaction():
+            columns = self._columns()
+            ours = ", ".join(f"{name} {kind}" for name, kind in _OURS.items())
+            if not columns[HISTORY]:
+                self._connection.execute(
+                    f"CREATE TABLE {HISTORY} (id {key}, name VARCHAR(255) NOT NULL, migrated_at TIMESTAMP NOT NULL, {ours})"
+                )
+            for name in [name for name in _OURS if columns[HISTORY] and name not in columns[HISTORY]]:
+                self._connection.execute(f"ALTER TABLE {HISTORY} ADD COLUMN {name} {_OURS[name]}")
+            self._connection.execute(
+                f"DELETE FROM {HISTORY} WHERE id NOT IN (SELECT min(id) FROM {HISTORY} GROUP BY name)"
+            )
+            self._connection.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {HISTORY}_name ON {HISTORY} (name)")
+            self._connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {JOURNAL} (id {key}, action VARCHAR(20) NOT NULL,"
+                " migration VARCHAR(255) NOT NULL, step INTEGER NOT NULL, steps INTEGER NOT NULL,"
+                " state VARCHAR(10) NOT NULL, error TEXT, started TIMESTAMP NOT NULL, finished TIMESTAMP,"
+                " host VARCHAR(255) NOT NULL, pid INTEGER NOT NULL, release VARCHAR(120))"
+            )
+
+    def record(self, name: str, checksum: str | None, origin: str, *, breaking: bool = False) -> bool:
+        """Write the row that means: applied. False when somebody else's row is there already."""
+        cursor = self._connection.execute(
+            f"INSERT INTO {HISTORY} (name, migrated_at, checksum, release, origin, breaking) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (name) DO NOTHING",
+            [name, _now(), checksum, self._release, origin, int(breaking)],
+        )
+        return int(cursor.rowcount) == 1
+
+    def time(self, name: str, duration_ms: int) -> None:
+        self._connection.execute(f"UPDATE {HISTORY} SET duration_ms = ? WHERE name = ?", [duration_ms, name])
+
+    def adopt(self, checksums: Sequence[tuple[str, str]]) -> None:
+        """Trust the files, as they are now, for migrations that were applied before we kept checksums."""
+        with self._connection.transaction():
+            for name, checksum in checksums:
+                self._connection.execute(
+                    f"UPDATE {HISTORY} SET checksum = ?, origin = ? WHERE name = ? AND checksum IS NULL",
+                    [checksum, "adopt", name],
+                )
+
+    def forget(self, name: str) -> bool:
+        """Remove the row; False when there was none."""
+        return int(self._connection.execute(f"DELETE FROM {HISTORY} WHERE name = ?", [name]).rowcount) == 1
+
+    def close_abandoned(self) -> None:
+        """Mark what a killed process left running. Call under the lock: nobody else can be running anything."""
+        self._connection.execute(
+            f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ? WHERE state = ?",
+            ["failed", "the process was killed", _now(), "running"],
+        )
+
+    @contextmanager
+    def attempt(self, action: str, migration: str, steps: int = 0) -> Iterator[Progress]:
+        """A journal row around some work, outside the work's own transaction, so that a failure is remembered."""
+        values = [action, migration, 0, steps, "running", None, _now(), None, HOST, os.getpid(), self._release]
+        marks = ", ".join("?" * len(values))
+        cursor = self._connection.execute(
+            f"INSERT INTO {JOURNAL} ({_JOURNAL_COLUMNS}) VALUES ({marks}) RETURNING id", values
+        )
+        row = cursor.fetchone()[0]
+        try:
+            yield Progress(self._connection, row)
+        except BaseException as error:
+            self._finish(row, "failed", f"{type(error).__name__}: {explain(error)}")
+            raise
+        self._finish(row, "done", None)
+
+    def _finish(self, row: int, state: str, error: str | None) -> None:
+        self._connection.execute(
+            f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ? WHERE id = ?", [state, error, _now(), row]
+        )
+
+    def _attempts(self, clause: str, parameters: Sequence[Any]) -> tuple[Attempt, ...]:
+        rows = self._connection.execute(f"SELECT {_JOURNAL_COLUMNS} FROM {JOURNAL} {clause}", parameters).fetchall()
+        return tuple(Attempt(*row[:6], _time(row[6]), row[7] and _time(row[7]), *row[8:]) for row in rows)
+
+    def _columns(self) -> dict[str, set[str]]:
+        """Column names of our two tables; an empty set where the table is not there."""
+        if self._connection.is_sqlite:
+            sql = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.name IN (?, ?)"
+        else:
+            sql = (
+                "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+                " WHERE a.attrelid IN (to_regclass(?), to_regclass(?)) AND a.attnum > 0 AND NOT a.attisdropped"
+            )
+        columns: dict[str, set[str]] = {HISTORY: set(), JOURNAL: set()}
+        for table, column in self._connection.execute(sql, [HISTORY, JOURNAL]).fetchall():
+            columns[table].add(column)
+        return columns
+
+
+class Progress:
+    """The running row of the journal."""
+
+    def __init__(self, connection: Connection, row: int) -> None:
+        self._connection, self._row = connection, row
+
+    def step(self, done: int, steps: int) -> None:
+        self._connection.execute(f"UPDATE {JOURNAL} SET step = ?, steps = ? WHERE id = ?", [done, steps, self._row])
+
+
+def _applied(row: dict[str, Any]) -> Applied:
+    return Applied(
+        str(row["name"]),
+        _time(row["migrated_at"]),
+        row.get("checksum"),
+        row.get("duration_ms"),
+        row.get("release"),
+        row.get("origin"),
+        bool(row.get("breaking")),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
+
+
+def _time(value: Any) -> datetime:
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

@@ -1,0 +1,117 @@
+"""What to do, decided from plain values: (files, what the database remembers) -> a plan. Touches nothing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from service.migrate.errors import Problem, UnknownMigration
+from service.migrate.files import MigrationFile
+from service.migrate.history import Applied, Ledger
+
+State = Literal["applied", "pending", "changed", "missing", "ahead"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One migration as the files and the database together see it."""
+
+    name: str
+    state: State
+    file: MigrationFile | None = None
+    applied: Applied | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`problems` is why nothing may run; `warnings` is what a person should know although all is well."""
+
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+    to_adopt: tuple[tuple[str, str], ...]
+
+    @property
+    def pending(self) -> tuple[MigrationFile, ...]:
+        return tuple(entry.file for entry in self.entries if entry.state == "pending" and entry.file)
+
+    @property
+    def ahead(self) -> tuple[Applied, ...]:
+        return tuple(entry.applied for entry in self.entries if entry.state == "ahead" and entry.applied)
+
+    @property
+    def is_current(self) -> bool:
+        return not self.pending and not self.problems
+
+    @property
+    def newest(self) -> str:
+        """The newest applied migration, or an empty text."""
+        return next((entry.name for entry in reversed(self.entries) if entry.applied), "")
+
+
+def make_plan(files: Sequence[MigrationFile], ledger: Ledger, *, out_of_order: bool = False) -> Plan:
+    """Compare the files with the history. A database that is ahead of the files is normal: an image was rolled back."""
+    applied = {row.name: row for row in ledger.applied}
+    known = {file.name for file in files}
+    newest_file = max((file.number for file in files), default=0)
+    entries = [_entry(file, applied.get(file.name)) for file in files]
+    entries += [_fileless(row, newest_file) for row in ledger.applied if row.name not in known]
+    entries.sort(key=lambda entry: (_number(entry.name), entry.name))
+    problems = [_problem(entry) for entry in entries if entry.state in ("changed", "missing")]
+    problems += [] if out_of_order else _late(entries)
+    to_adopt = [
+        (file.name, file.checksum) for file in files if file.name in applied and not applied[file.name].checksum
+    ]
+    return Plan(tuple(entries), tuple(problems), tuple(to_adopt))
+
+
+def resolve_name(given: str, names: Sequence[str]) -> str:
+    """The migration that a person means: with or without a folder and an ending. Raises UnknownMigration."""
+    name = given.rsplit("/", 1)[-1].removesuffix(".py").removesuffix(".sql")
+    if name in names:
+        return name
+    nearest = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
+    raise UnknownMigration(given, nearest or [other for other in names if other.partition("_")[0] == name])
+
+
+def _entry(file: MigrationFile, row: Applied | None) -> Entry:
+    if row is None:
+        return Entry(file.name, "pending", file)
+    is_same = row.checksum in (None, file.checksum)
+    return Entry(file.name, "applied" if is_same else "changed", file, row)
+
+
+def _fileless(row: Applied, newest_file: int) -> Entry:
+    return Entry(row.name, "ahead" if _number(row.name) > newest_file else "missing", applied=row)
+
+
+def _number(name: str) -> int:
+    digits = name.partition("_")[0]
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _problem(entry: Entry) -> Problem:
+    if entry.state == "changed":
+        what = f"{entry.name} was edited after it was applied."
+        return Problem(entry.name, what, "Restore the file and put the change into a new migration.")
+    what = f"{entry.name} is applied, but its file is gone."
+    remedy = f"Restore the file, or forget it with `migrate resolve --rolled-back {entry.name}`."
+    return Problem(entry.name, what, remedy)
+
+
+def _late(entries: Sequence[Entry]) -> list[Problem]:
+    """Pending migrations that stand below the newest applied one: the merge that nobody noticed."""
+    newest = next((entry for entry in reversed(entries) if entry.applied), None)
+    if newest is None:
+        return []
+    late = [entry for entry in entries if entry.state == "pending" and _number(entry.name) < _number(newest.name)]
+    return [
+        Problem(
+            entry.name,
+            f"{entry.name} is not applied, but {newest.name}, which comes after it, is.",
+            "If the database already has what it makes, record it with "
+            f"`migrate resolve --applied {entry.name}`; if it was merged late, run `migrate deploy --out-of-order`.",
+        )
+        for entry in late
+    ]

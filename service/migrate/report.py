@@ -1,0 +1,74 @@
+"""What there is to say about a database's migrations, read in one go, for `migrate status` and for the panel."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from service.migrate import connection, files, plan
+from service.migrate.errors import Problem
+from service.migrate.history import Attempt, History
+from service.url import DatabaseUrl
+
+
+@dataclass(frozen=True)
+class Entry:
+    name: str
+    state: plan.State
+    applied_at: datetime | None = None
+    duration_ms: int | None = None
+    release: str | None = None
+    origin: str | None = None
+    checksum: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """`entries` by number, `attempts` newest first, `problems` with their remedies."""
+
+    database: str
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+    attempts: tuple[Attempt, ...]
+    is_current: bool
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        return tuple(entry.name for entry in self.entries if entry.state == "pending")
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, times in ISO 8601."""
+        return {
+            "database": self.database,
+            "is_current": self.is_current,
+            "pending": list(self.pending),
+            "migrations": [_plain(asdict(entry)) for entry in self.entries],
+            "problems": [asdict(problem) for problem in self.problems],
+        }
+
+
+def read(url: DatabaseUrl, folder: Path, *, wait: float = 0.0) -> Report:
+    """Read history and journal; changes nothing. Raises DatabaseUnreachable, and Refused for a folder that misleads."""
+    found = files.scan(folder)
+    database = connection.connect(url, wait=wait, create=False)
+    try:
+        history = History(database)
+        decided = plan.make_plan(found, history.read())
+        attempts = history.attempts()
+    finally:
+        database.close()
+    entries = tuple(_entry(entry) for entry in decided.entries)
+    return Report(str(url), entries, decided.problems, attempts, decided.is_current)
+
+
+def _entry(entry: plan.Entry) -> Entry:
+    row = entry.applied
+    if row is None:
+        return Entry(entry.name, entry.state, checksum=entry.file and entry.file.checksum)
+    return Entry(entry.name, entry.state, row.applied_at, row.duration_ms, row.release, row.origin, row.checksum)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in values.items()}
