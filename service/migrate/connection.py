@@ -108,7 +108,8 @@ def _open_postgresql(url: DatabaseUrl, application: str) -> Any:
     import psycopg2  # here, so that SQLite users do not pay for it
 
     defaults = {"connect_timeout": "5", "application_name": f"{application} {HOST}/{os.getpid()}"}
-    raw = psycopg2.connect(**(defaults | url.libpq()))
+    parameters: dict[str, Any] = defaults | url.libpq()
+    raw = psycopg2.connect(**parameters)
     raw.autocommit = True
     return raw
 

@@ -102,7 +102,8 @@ class History:
             ours = ", ".join(f"{name} {kind}" for name, kind in _OURS.items())
             if not columns[HISTORY]:
                 self._connection.execute(
-                    f"CREATE TABLE {HISTORY} (id {key}, name VARCHAR(255) NOT NULL, migrated_at TIMESTAMP NOT NULL, {ours})"
+                    f"CREATE TABLE {HISTORY} (id {key}, name VARCHAR(255) NOT NULL,"
+                    f" migrated_at TIMESTAMP NOT NULL, {ours})"
                 )
             for name in [name for name in _OURS if columns[HISTORY] and name not in columns[HISTORY]]:
                 self._connection.execute(f"ALTER TABLE {HISTORY} ADD COLUMN {name} {_OURS[name]}")
@@ -172,7 +173,7 @@ class History:
 
     def _attempts(self, clause: str, parameters: Sequence[Any]) -> tuple[Attempt, ...]:
         rows = self._connection.execute(f"SELECT {_JOURNAL_COLUMNS} FROM {JOURNAL} {clause}", parameters).fetchall()
-        return tuple(Attempt(*row[:6], _time(row[6]), row[7] and _time(row[7]), *row[8:]) for row in rows)
+        return tuple(Attempt(*row[:6], _time(row[6]), _time(row[7]) if row[7] else None, *row[8:11]) for row in rows)
 
     def _columns(self) -> dict[str, set[str]]:
         """Column names of our two tables; an empty set where the table is not there."""

@@ -66,7 +66,7 @@ def read(url: DatabaseUrl, folder: Path, *, wait: float = 0.0) -> Report:
 def _entry(entry: plan.Entry) -> Entry:
     row = entry.applied
     if row is None:
-        return Entry(entry.name, entry.state, checksum=entry.file and entry.file.checksum)
+        return Entry(entry.name, entry.state, checksum=entry.file.checksum if entry.file else None)
     return Entry(entry.name, entry.state, row.applied_at, row.duration_ms, row.release, row.origin, row.checksum)
 
 

@@ -1,0 +1,107 @@
+"""One deploy at a time. The lock is a courtesy that saves work and noise: correctness comes from the unique name
+that each migration claims inside its own transaction."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from service.migrate import connection
+from service.migrate.connection import HOST, Connection
+from service.migrate.errors import LockUnavailable
+from service.url import MEMORY, DatabaseUrl
+
+# Two numbers of our own: advisory locks are shared by everybody who uses the database.
+KEY = (1936484719, 1835624306)
+_PAUSE = 0.25
+_TELL_EVERY = 10.0
+
+OnWait = Callable[[str, float], None]
+
+
+@contextmanager
+def deploy_lock(url: DatabaseUrl, *, seconds: float, on_wait: OnWait) -> Iterator[None]:
+    """Hold the lock for the time of the block; wait up to `seconds` for it, telling `on_wait` who has it and for how
+    long we have waited. Dies with the process. Raises LockUnavailable."""
+    if url.name == MEMORY and url.is_sqlite:
+        yield
+    elif url.is_sqlite:
+        with _file_lock(Path(url.name), seconds, on_wait):
+            yield
+    else:
+        with _advisory_lock(url, seconds, on_wait):
+            yield
+
+
+@contextmanager
+def _advisory_lock(url: DatabaseUrl, seconds: float, on_wait: OnWait) -> Iterator[None]:
+    """Held by a transaction of a connection of its own, so that it survives neither the process nor a transaction
+    pooler's reuse of the server; polled, because a blocked waiter deadlocks with CREATE INDEX CONCURRENTLY."""
+    database = connection.connect(url, application=f"{connection.APPLICATION}-lock")
+    try:
+        _poll(lambda: _try_advisory(database), lambda: _advisory_holder(database), seconds, on_wait)
+        yield
+    finally:
+        database.close()
+
+
+def _try_advisory(database: Connection) -> bool:
+    database.execute("BEGIN")
+    database.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+    if database.execute("SELECT pg_try_advisory_xact_lock(?, ?)", KEY).fetchone()[0]:
+        return True
+    database.execute("ROLLBACK")
+    return False
+
+
+def _advisory_holder(database: Connection) -> str:
+    row = database.execute(
+        "SELECT a.pid, a.application_name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid"
+        " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = ? AND l.objid = ?"
+        " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        KEY,
+    ).fetchone()
+    return f"{row[1] or 'unnamed'}, server process {row[0]}" if row else "just finished"
+
+
+@contextmanager
+def _file_lock(path: Path, seconds: float, on_wait: OnWait) -> Iterator[None]:
+    """flock on a file beside the database. The file stays: removing it would let two processes lock two files."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.migrate-lock").open("a+", encoding="utf-8") as file:
+
+        def try_lock() -> bool:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {HOST}")
+            file.flush()
+            return True
+
+        def holder() -> str:
+            file.seek(0)
+            return file.read() or "just started"
+
+        _poll(try_lock, holder, seconds, on_wait)
+        yield
+
+
+def _poll(try_once: Callable[[], bool], holder: Callable[[], str], seconds: float, on_wait: OnWait) -> None:
+    began = time.monotonic()
+    next_word = began
+    while not try_once():
+        now = time.monotonic()
+        if now - began >= seconds:
+            raise LockUnavailable(holder(), now - began)
+        if now >= next_word:
+            on_wait(holder(), now - began)
+            next_word = now + _TELL_EVERY
+        time.sleep(_PAUSE * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
