@@ -1,0 +1,64 @@
+# Needs Python 3.11 or newer, git and make. Everything else goes into .venv.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PORT ?= 8000
+UV_VERSION := 0.13.8
+
+is_new := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+	"$$python" $(is_new) 2>/dev/null && echo "$$python" && break; done)
+
+# For the entrypoints, which call `migrate` and `gunicorn` by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run test lint lock compose-test clean
+
+run: $(STAMP) data/secret_key
+	@$(BIN)/migrate deploy
+	@$(BIN)/migrate seed
+	@echo "Slipway: http://127.0.0.1:$(PORT)  (Ctrl-C stops it)"
+	@$(BIN)/honcho start -d . -f entrypoints/Procfile -p $(PORT) || [ $$? -eq 130 ]
+
+run: export SECRET_KEY_FILE ?= $(CURDIR)/data/secret_key
+
+data/secret_key:
+	@mkdir -p data
+	@(umask 077 && $(BIN)/python -c 'import secrets; print(secrets.token_hex(32))' >$@)
+
+test: $(STAMP)
+	$(BIN)/pytest -m "not compose"
+
+compose-test: $(STAMP)
+	$(BIN)/pytest -m compose
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(STAMP): docker/requirements-dev.txt pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Slipway needs Python 3.11 or newer; found: $$(python3 --version 2>&1). \
+	Install one, or name it: make run PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@[ -x $(BIN)/python ] || { echo "Making $(VENV) with $(PYTHON)" && $(PYTHON) -m venv $(VENV); }
+	@echo "Installing the pinned packages (once)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r docker/requirements-dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+# Remakes the requirements from pyproject.toml: pinned, with hashes, for Python 3.11 and newer, naming no index.
+LOCK = build/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links pyproject.toml
+
+lock: build/lock/bin/uv
+	$(LOCK) -o docker/requirements.txt
+	$(LOCK) --extra dev -o docker/requirements-dev.txt
+
+build/lock/bin/uv:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Applies migrations when told to, and serves only on a schema that is current.
+set -eu
+cd "$(dirname "$0")/.."
+
+case "$(printf '%s' "${RUN_MIGRATIONS:-}" | tr -d '[:space:]' | tr '[:upper:]' '[:lower:]')" in
+  true | 1 | yes)
+    migrate deploy
+    # Only with a password of the operator's own: a generated one would end up in the log.
+    if [ -n "${ADMIN_PASSWORD:-}${ADMIN_PASSWORD_FILE:-}" ]; then
+      migrate seed
+    fi
+    ;;
+  '' | false | 0 | no)
+    migrate wait
+    ;;
+  *)
+    echo "RUN_MIGRATIONS is '$RUN_MIGRATIONS'; use true, false, 1, 0, yes or no." >&2
+    exit 2
+    ;;
+esac
+
+echo "admin-panel: starting on port ${PORT:-8000}"
+exec gunicorn 'service.admin:create_app()' --bind "${BIND_HOST:-127.0.0.1}:${PORT:-8000}" \
+  --worker-class gthread --workers 1 --threads 8 --timeout 60 --graceful-timeout 8 --no-control-socket
