@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import peewee as pw
@@ -39,3 +39,13 @@ def connection() -> Iterator[pw.Database]:
     """One unit of work on its own connection: a connection that died is never used twice."""
     with proxy.obj.connection_context():
         yield proxy.obj
+
+
+def writing(database: pw.Database) -> AbstractContextManager[object]:
+    """A transaction that writes. SQLite takes the write lock at BEGIN: a reader that turns writer half-way is refused
+    at once, whatever the busy timeout (sqlite.org/isolation.html, BEGIN IMMEDIATE)."""
+    return database.atomic("IMMEDIATE") if is_sqlite(database) else database.atomic()
+
+
+def is_sqlite(database: pw.Database) -> bool:
+    return isinstance(database, pw.SqliteDatabase)

@@ -15,5 +15,7 @@ def utc_now() -> datetime:
 
 
 class Table(pw.Model):
+    id = pw.AutoField()
+
     class Meta:
         database = proxy

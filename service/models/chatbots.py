@@ -26,6 +26,7 @@ SETTINGS = tuple(field.name for field in Settings._meta.sorted_fields if field.n
 
 class Chatbot(Settings):
     creator = pw.ForeignKeyField(Creator, backref="chatbots", on_delete="RESTRICT")
+    creator_id: int
     title = pw.CharField(max_length=120)
     created_at = pw.DateTimeField(default=utc_now)
     current_version = pw.DeferredForeignKey("ChatbotVersion", null=True, on_delete="RESTRICT")

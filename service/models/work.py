@@ -14,6 +14,7 @@ QUEUED, LEASED, DONE, DEAD = "queued", "leased", "done", "dead"
 class Job(Table):
     """A row that one worker at a time may hold, until `leased_until`; then it is anybody's again."""
 
+    id = pw.BigAutoField()
     state = pw.CharField(max_length=10, default=QUEUED)
     attempts = pw.IntegerField(default=0)
     available_at = pw.DateTimeField(default=utc_now)
@@ -27,8 +28,8 @@ class Job(Table):
 class InboxItem(Job):
     """A message to a chatbot. `external_id` is the channel's own number for it, so that it is stored once."""
 
-    id = pw.BigAutoField()
     chatbot = pw.ForeignKeyField(Chatbot, backref="inbox", on_delete="RESTRICT")
+    chatbot_id: int
     channel = pw.CharField(max_length=20)
     external_id = pw.CharField(max_length=120)
     thread = pw.CharField(max_length=120)
@@ -47,7 +48,6 @@ class InboxItem(Job):
 class OutboxItem(Job):
     """An assistant's message on its way to a channel outside the panel."""
 
-    id = pw.BigAutoField()
     conversation = pw.ForeignKeyField(Conversation, backref="outbox", on_delete="CASCADE")
     message = pw.ForeignKeyField(Message, backref="outbox", on_delete="CASCADE", unique=True)
     channel = pw.CharField(max_length=20)

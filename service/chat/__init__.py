@@ -1,0 +1,1 @@
+"""The domain: receiving, answering, versions. Knows neither Flask nor Telegram."""

@@ -1,0 +1,22 @@
+"""Text from outside, made fit for both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def storable(text: str) -> str:
+    """Without what PostgreSQL refuses in a text column: NUL characters and halves of surrogate pairs."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def storable_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for the strings of flat metadata."""
+    return {key: storable(value) if isinstance(value, str) else value for key, value in metadata.items()}
+
+
+def shortened(text: str, length: int) -> str:
+    """On one line, with an ellipsis where it had to be cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
