@@ -72,7 +72,7 @@ class OwnServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._account = _unprivileged(folder)
         self._binaries = _readable(binaries, folder) if self._account else binaries
-        self.port = _free_port()
+        self.port = free_port()
         self._initialise()
 
     def _initialise(self) -> None:
@@ -188,7 +188,7 @@ def _readable(binaries: Path, folder: Path) -> Path:
     return folder / package.name / "pginstall" / "bin"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -1,0 +1,179 @@
+"""The shell scripts that start the two processes, run as Docker runs them, on both engines."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.config import Config, ConfigError
+from service.database import open_database
+from service.url import ROOT, DatabaseUrl
+from tests.support.postgresql import free_port
+from tests.support.processes import Process, environment, eventually, run
+
+PANEL, BOT = "entrypoints/admin-panel.sh", "entrypoints/bot.sh"
+NEWEST = max((path.stem for path in (ROOT / "migrations").glob("[0-9]*.py")), default="")
+BROKEN = """
+def migrate(migrator, database, *, fake=False):
+    migrator.sql("CREATE TABLE half_done (id INTEGER)")
+    migrator.sql("SELECT * FROM nowhere_to_be_found")
+
+
+def rollback(migrator, database, *, fake=False):
+    migrator.sql("DROP TABLE half_done")
+"""
+
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a process in the background; whatever still runs at the end of the test is killed."""
+    running: list[Process] = []
+
+    def begin(*command: str, env: dict[str, str]) -> Process:
+        running.append(Process(*command, env=env, log=tmp_path / f"{len(running)}.log"))
+        return running[-1]
+
+    yield begin
+    for process in running:
+        process.kill()
+
+
+def answer(port: int, path: str) -> int:
+    """The status code, or 0 when nobody listens."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}{path}").status_code
+    except httpx.TransportError:
+        return 0
+
+
+def tables(url: DatabaseUrl) -> set[str]:
+    database = open_database(url)
+    with database.connection_context():
+        return set(database.get_tables())
+
+
+def test_the_panel_migrates_reports_and_then_serves_until_it_is_told_to_stop(
+    database_url: DatabaseUrl, start: Start
+) -> None:
+    port = free_port()
+    panel = start(PANEL, env=environment(database_url, RUN_MIGRATIONS="true", PORT=str(port)))
+    eventually(lambda: answer(port, "/readyz") == 200)
+    told = panel.output
+    assert told.index("001_initial") < told.index(NEWEST) < told.index("admin-panel: starting")
+    assert panel.terminated() == 0
+
+
+def test_a_failing_migration_ends_the_start_and_nothing_of_it_remains(
+    database_url: DatabaseUrl, start: Start, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "001_broken.py").write_text(BROKEN)
+    port = free_port()
+    settings = {"RUN_MIGRATIONS": "true", "MIGRATIONS_DIR": str(folder), "PORT": str(port)}
+    panel = start(PANEL, env=environment(database_url, **settings))
+    assert panel.ended() != 0
+    assert "001_broken" in panel.output
+    assert "nowhere_to_be_found" in panel.output
+    assert "starting" not in panel.output
+    assert answer(port, "/healthz") == 0
+    assert "half_done" not in tables(database_url)
+
+
+def test_the_panel_does_not_serve_without_a_database_and_never_shows_the_password(start: Start) -> None:
+    nowhere = DatabaseUrl("postgresql", "shop", host="127.0.0.1", port=free_port(), user="ann")
+    env = environment(nowhere, RUN_MIGRATIONS="true", DATABASE_WAIT="1")
+    env["DATABASE_URL"] = env["DATABASE_URL"].replace("ann@", "ann:hush-hush@")
+    panel = start(PANEL, env=env)
+    assert panel.ended() == 2
+    for part in ("shop", "127.0.0.1", str(nowhere.port), "ann"):
+        assert part in panel.output
+    assert "hush-hush" not in panel.output
+    assert "starting" not in panel.output
+
+
+def test_the_panel_waits_for_the_schema_when_somebody_else_migrates(database_url: DatabaseUrl, start: Start) -> None:
+    port = free_port()
+    env = environment(database_url, RUN_MIGRATIONS="no", PORT=str(port))
+    panel = start(PANEL, env=env)
+    panel.says(NEWEST)
+    assert answer(port, "/healthz") == 0
+    assert run("migrate", "deploy", env=env).returncode == 0
+    eventually(lambda: answer(port, "/readyz") == 200)
+
+
+def test_a_first_user_is_made_from_the_environment_and_the_password_is_not_logged(
+    sqlite_url: DatabaseUrl, start: Start
+) -> None:
+    settings = {"ADMIN_EMAIL": "ann@example.com", "ADMIN_PASSWORD": "correct-horse-battery"}
+    panel = start(PANEL, env=environment(sqlite_url, RUN_MIGRATIONS="1", PORT=str(free_port()), **settings))
+    panel.says("admin-panel: starting")
+    assert "ann@example.com" in panel.output
+    assert "correct-horse-battery" not in panel.output
+
+
+def test_without_a_password_no_user_is_made_because_a_generated_one_would_be_logged(
+    sqlite_url: DatabaseUrl, start: Start
+) -> None:
+    panel = start(PANEL, env=environment(sqlite_url, RUN_MIGRATIONS="1", PORT=str(free_port())))
+    panel.says("admin-panel: starting")
+    assert "assword" not in panel.output
+
+
+def test_a_bot_on_an_old_schema_waits_and_then_ends_with_the_missing_name(
+    database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    older = tmp_path / "migrations"
+    shutil.copytree(ROOT / "migrations", older)
+    (older / f"{NEWEST}.py").unlink()
+    env = environment(database_url, MIGRATIONS_DIR=str(older))
+    assert run("migrate", "deploy", env=env).returncode == 0
+    begun = time.monotonic()
+    bot = run(BOT, env=environment(database_url, SCHEMA_WAIT="2"))
+    assert bot.returncode == 1
+    assert time.monotonic() - begun > 1
+    assert NEWEST in bot.stdout + bot.stderr
+    assert "bot: starting" not in bot.stdout
+
+
+def test_a_bot_never_migrates_and_says_that_it_ignored_the_flag(database_url: DatabaseUrl) -> None:
+    bot = run(BOT, env=environment(database_url, RUN_MIGRATIONS="true", SCHEMA_WAIT="0"))
+    assert "RUN_MIGRATIONS is ignored" in bot.stdout
+    assert bot.returncode == 1
+    assert "users" not in tables(database_url)
+
+
+def test_a_bot_on_a_current_schema_works_until_it_is_told_to_stop(service_database: DatabaseUrl, start: Start) -> None:
+    bot = start(BOT, env=environment(service_database))
+    bot.says("bot: starting")
+    time.sleep(1)
+    assert bot.terminated() == 0
+
+
+VALUES = ("true", "TRUE", "1", "Yes", "false", "0", "NO", "", " true ", "perhaps", "on", "2", "truee", "*", "y")
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_the_shell_and_the_settings_read_run_migrations_alike(
+    value: str, sqlite_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    for command in ("migrate", "gunicorn"):
+        (tmp_path / command).write_text(f'#!/bin/sh\necho "{command} $1"\n')
+        (tmp_path / command).chmod(0o755)
+    env = environment(sqlite_url, RUN_MIGRATIONS=value)
+    done = run(PANEL, env=env | {"PATH": f"{tmp_path}:{env['PATH']}"})
+    try:
+        expected = "migrate deploy" if Config.from_env(env).run_migrations else "migrate wait"
+    except ConfigError:
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"RUN_MIGRATIONS is '{value}'; use true, false, 1, 0, yes or no.\n"
+    else:
+        assert done.stdout.startswith(expected + "\n")
+        assert "gunicorn " in done.stdout

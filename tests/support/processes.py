@@ -1,0 +1,72 @@
+"""Entrypoints and commands as real processes, the way an operator starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from service.url import ROOT, DatabaseUrl
+
+# Settings of the machine that runs the tests must not reach the processes under test.
+_KEPT = ("HOME", "LANG", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
+
+
+def environment(url: DatabaseUrl, **settings: str) -> dict[str, str]:
+    """A clean environment with the virtual environment's commands first on the path."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+    return kept | {"PATH": path, "PYTHONUNBUFFERED": "1", "DATABASE_URL": as_text(url)} | settings
+
+
+def as_text(url: DatabaseUrl) -> str:
+    return f"sqlite:///{url.name}" if url.is_sqlite else f"postgresql://{url.user}@{url.host}:{url.port}/{url.name}"
+
+
+def run(*command: str, env: Mapping[str, str], seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds
+    )
+
+
+class Process:
+    """A process in the background, with everything that it has said so far."""
+
+    def __init__(self, *command: str, env: Mapping[str, str], log: Path) -> None:
+        self._log = log
+        with log.open("wb") as file:
+            self._popen = subprocess.Popen(
+                command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def says(self, text: str, seconds: float = 20) -> None:
+        """Wait until the text appears in the output; a process that ends without it fails the test at once."""
+        eventually(lambda: text in self.output or self._popen.poll() is not None, seconds)
+        assert text in self.output, f"{text!r} is not in: {self.output}"
+
+    def ended(self, seconds: float = 30) -> int:
+        """Wait for the end by itself; the exit code."""
+        return self._popen.wait(seconds)
+
+    def terminated(self, seconds: float = 10) -> int:
+        """Send TERM, as Docker does; the exit code, which must come within the time allowed."""
+        self._popen.terminate()
+        return self._popen.wait(seconds)
+
+    def kill(self) -> None:
+        self._popen.kill()
+        self._popen.wait()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"it did not come true within {seconds:g} s"
+        time.sleep(0.05)
