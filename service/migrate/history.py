@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -88,11 +88,11 @@ class History:
         """The newest attempts first."""
         return self._attempts("ORDER BY id DESC LIMIT ?", [limit]) if self._columns()[JOURNAL] else ()
 
-    def steps_done(self, migration: str) -> int:
-        """How many steps of a migration that is not atomic stand since it was last begun from nothing."""
-        rows = self._attempts("WHERE migration = ? AND action = ? ORDER BY id DESC LIMIT 1", [migration, "deploy"])
-        interrupted = rows and rows[0].state != "done" and rows[0].steps
-        return rows[0].step if interrupted else 0
+    def interrupted_at(self, migration: str) -> int | None:
+        """How many steps stand of a deploy of this migration that did not finish; None where there is none."""
+        rows = self._attempts("WHERE migration = ? ORDER BY id DESC LIMIT 1", [migration])
+        is_interrupted = rows and rows[0].action == "deploy" and rows[0].state != "done"
+        return rows[0].step if is_interrupted else None
 
     def prepare(self) -> None:
         """Make both tables, or give peewee-migrate's own our columns and a unique name. Call under the lock."""
@@ -151,9 +151,9 @@ class History:
         )
 
     @contextmanager
-    def attempt(self, action: str, migration: str, steps: int = 0) -> Iterator[Progress]:
+    def attempt(self, action: str, migration: str, step: int = 0) -> Iterator[Progress]:
         """A journal row around some work, outside the work's own transaction, so that a failure is remembered."""
-        values = [action, migration, 0, steps, "running", None, _now(), None, HOST, os.getpid(), self._release]
+        values = [action, migration, step, 0, "running", None, _now(), None, HOST, os.getpid(), self._release]
         marks = ", ".join("?" * len(values))
         cursor = self._connection.execute(
             f"INSERT INTO {JOURNAL} ({_JOURNAL_COLUMNS}) VALUES ({marks}) RETURNING id", values
@@ -162,7 +162,8 @@ class History:
         try:
             yield Progress(self._connection, row)
         except BaseException as error:
-            self._finish(row, "failed", f"{type(error).__name__}: {explain(error)}")
+            with suppress(Exception):  # the connection may be what failed; the first error is the one that counts
+                self._finish(row, "failed", f"{type(error).__name__}: {explain(error)}")
             raise
         self._finish(row, "done", None)
 
@@ -173,7 +174,7 @@ class History:
 
     def _attempts(self, clause: str, parameters: Sequence[Any]) -> tuple[Attempt, ...]:
         rows = self._connection.execute(f"SELECT {_JOURNAL_COLUMNS} FROM {JOURNAL} {clause}", parameters).fetchall()
-        return tuple(Attempt(*row[:6], _time(row[6]), _time(row[7]) if row[7] else None, *row[8:11]) for row in rows)
+        return tuple(_attempt(list(row)) for row in rows)
 
     def _columns(self) -> dict[str, set[str]]:
         """Column names of our two tables; an empty set where the table is not there."""
@@ -210,6 +211,11 @@ def _applied(row: dict[str, Any]) -> Applied:
         row.get("origin"),
         bool(row.get("breaking")),
     )
+
+
+def _attempt(row: list[Any]) -> Attempt:
+    row[6], row[7] = _time(row[6]), _time(row[7]) if row[7] else None
+    return Attempt(*row)
 
 
 def _now() -> str:

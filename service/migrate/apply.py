@@ -1,0 +1,165 @@
+"""One migration, applied or undone on one connection, together with its row in the history."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from service.migrate import files, heal
+from service.migrate.connection import Connection, explain
+from service.migrate.engine import Engine, Step, line_of_traceback
+from service.migrate.errors import BrokenScript, MigrationFailed, Refused
+from service.migrate.files import MigrationFile, Outline
+from service.migrate.history import History, Progress
+
+# A row of SQLite's foreign_key_check: table, rowid, the table it points to.
+Violation = tuple[str, int, str]
+
+
+class _AlreadyApplied(Exception):
+    """Another process committed this migration while we prepared to."""
+
+
+class Applier:
+    """Applies migrations in turn; `known` are those that the database has already."""
+
+    def __init__(self, connection: Connection, history: History, known: Sequence[MigrationFile]) -> None:
+        self._connection, self._history = connection, history
+        self._engine = Engine(connection, known)
+        self._line = 0
+        self._standing = (0, 0)
+
+    def apply(self, file: MigrationFile) -> float | None:
+        """Run one migration and record it; the seconds it took, or None when somebody else did so first."""
+        began, outline = time.monotonic(), files.outline(file)
+        standing = None if outline.atomic else self._history.interrupted_at(file.name)
+        try:
+            with self._explained(file, outline), self._history.attempt("deploy", file.name, standing or 0) as progress:
+                if outline.atomic:
+                    self._apply_atomically(file, outline, began)
+                else:
+                    self._apply_in_steps(file, outline, began, progress, standing)
+        except _AlreadyApplied:
+            return None
+        return time.monotonic() - began
+
+    def undo(self, file: MigrationFile) -> float:
+        """Run one migration's rollback and remove its row; the seconds it took."""
+        began, outline = time.monotonic(), files.outline(file)
+        with self._explained(file, outline), self._history.attempt("rollback", file.name):
+            if outline.atomic:
+                with self._transaction():
+                    self._run(self._engine.rollback_steps(file))
+                    self._history.forget(file.name)
+            else:
+                self._engine.database.is_atomic = False
+                self._run(self._engine.rollback_steps(file))
+                self._history.forget(file.name)
+        return time.monotonic() - began
+
+    def _apply_atomically(self, file: MigrationFile, outline: Outline, began: float) -> None:
+        """The claim comes first: a second runner waits at the unique name, and then finds it taken."""
+        with self._transaction():
+            self._claim(file, outline)
+            self._run(self._engine.steps(file))
+            self._history.time(file.name, _milliseconds(began))
+
+    def _apply_in_steps(
+        self, file: MigrationFile, outline: Outline, began: float, progress: Progress, standing: int | None
+    ) -> None:
+        """Outside a transaction, each step journalled, so that the next deploy goes on where this one was killed."""
+        self._engine.database.is_atomic = False
+        steps, done = self._engine.steps(file), standing or 0
+        self._note(progress, done, len(steps))
+        if standing is not None and done < len(steps) and heal.clear_half_made(self._connection, steps[done].sql):
+            done += 1
+        for number, step in enumerate(steps[done:], start=done + 1):
+            self._run([step])
+            self._note(progress, number, len(steps))
+        with self._connection.transaction():
+            self._claim(file, outline)
+            self._history.time(file.name, _milliseconds(began))
+
+    def _claim(self, file: MigrationFile, outline: Outline) -> None:
+        if not self._history.record(file.name, file.checksum, "deploy", breaking=outline.breaking):
+            raise _AlreadyApplied(file.name)
+
+    def _run(self, steps: Sequence[Step]) -> None:
+        for step in steps:
+            self._line = step.line
+            step.run()
+
+    def _note(self, progress: Progress, done: int, total: int) -> None:
+        self._standing = (done, total)
+        progress.step(done, total)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Everything or nothing. On SQLite the foreign keys are off meanwhile, since a table that is rebuilt would
+        take its children along, and checked before the commit (SQLite manual, "Making Other Kinds Of Table Schema
+        Changes"): the pragma does nothing inside a transaction, so it comes first."""
+        database = self._engine.database
+        database.is_atomic = True
+        if not self._connection.is_sqlite:
+            with database.atomic():
+                yield
+            return
+        self._connection.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with database.atomic("IMMEDIATE"):
+                before = self._violations()
+                yield
+                refuse_orphans(self._violations() - before)
+        finally:
+            self._connection.execute("PRAGMA foreign_keys = ON")
+
+    def _violations(self) -> set[Violation]:
+        return {row[:3] for row in self._connection.execute("PRAGMA foreign_key_check").fetchall()}
+
+    @contextmanager
+    def _explained(self, file: MigrationFile, outline: Outline) -> Iterator[None]:
+        """Turn whatever a migration raises into one message: which file, which line, which statement, what remains."""
+        self._line, self._standing, self._engine.database.last_statement = 0, (0, 0), ""
+        try:
+            yield
+        except (_AlreadyApplied, BrokenScript):
+            raise
+        except Exception as error:
+            line = line_of_traceback(error.__traceback__, str(file.path)) or self._line
+            raise MigrationFailed(
+                file.name,
+                f"{file.path.name}, line {line}" if line else file.path.name,
+                self._engine.database.last_statement,
+                explain(error),
+                "it was rolled back and nothing of it remains." if outline.atomic else _what_stands(*self._standing),
+                _hint(file, explain(error)),
+            ) from error
+
+
+def refuse_orphans(orphans: set[Violation]) -> None:
+    """Raise Refused with what would be lost where rows point to rows that are no longer there."""
+    counts = Counter((child, parent) for child, _, parent in orphans)
+    if counts:
+        lost = ", ".join(f"{count} of {child} to {parent}" for (child, parent), count in sorted(counts.items()))
+        raise Refused(f"rows would point to rows that are not there ({lost})")
+
+
+def _what_stands(done: int, total: int) -> str:
+    if not done:
+        return "it is not atomic, and none of its steps is known to stand."
+    return f"it is not atomic: steps 1 to {done} of {total} stand, and the next deploy goes on after them."
+
+
+def _hint(file: MigrationFile, reason: str) -> str:
+    if "already exists" in reason or "duplicate column" in reason:
+        return (
+            "If the database already has all that this migration makes, record it: "
+            f"migrate resolve --applied {file.name}"
+        )
+    return f"Correct {file.path.name} and deploy again."
+
+
+def _milliseconds(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

@@ -1,0 +1,238 @@
+"""The only import of peewee_migrate: its file format and verbs, on our connection, with the state replayed safely."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import peewee as pw
+from peewee_migrate.migrator import ORM
+from peewee_migrate.migrator import Migrator as PeeweeMigrator
+from playhouse.migrate import Operation
+
+from service.migrate import files, statements
+from service.migrate.connection import Connection
+from service.migrate.errors import BrokenScript, Refused
+from service.migrate.files import MigrationFile
+from service.migrate.standin import stand_in
+
+# Not ROLLBACK TO, with which Peewee undoes a nested atomic().
+_ENDS_TRANSACTION = re.compile(r"(BEGIN|COMMIT|END|START TRANSACTION|ROLLBACK(?! TO))\b", re.IGNORECASE)
+_SHOWN = 300
+
+
+@dataclass
+class Step:
+    """One operation that a migration asked for, and the line of its file that did."""
+
+    run: Callable[[], Any]
+    line: int
+    sql: str = ""
+
+
+class Steps(list[Any]):
+    """What peewee_migrate takes for its plain list of operations: notes where each one came from."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = str(path)
+
+    def append(self, operation: Operation | Callable[[], Any]) -> None:
+        run = operation.run if isinstance(operation, Operation) else operation
+        super().append(Step(run, line_of(sys._getframe(1), self._path), getattr(run, "sql", "")))
+
+    def extend(self, operations: Any) -> None:
+        for operation in operations:
+            self.append(operation)
+
+
+class Migrator(PeeweeMigrator):
+    """peewee_migrate's verbs. The state of the tables is replayed when a migration first asks for it, not before."""
+
+    def __init__(self, database: pw.Database, replayed: Callable[[], Iterator[type[pw.Model]]] | None = None) -> None:
+        self._replayed = replayed
+        super().__init__(database)
+
+    @property
+    def orm(self) -> ORM:
+        if self._replayed is not None:
+            replayed, self._replayed = self._replayed, None
+            made_since = list(self._orm)
+            for model in [*replayed(), *made_since]:
+                model._meta.database = self.__database__
+                self._orm.add(model)
+        return self._orm
+
+    @orm.setter
+    def orm(self, orm: ORM) -> None:
+        self._orm = orm
+
+    def begin(self, file: MigrationFile) -> Steps:
+        """Start collecting the steps of a file."""
+        self.__ops__ = Steps(file.path)
+        return self.__ops__
+
+    def create_model(self, model: Any) -> Any:
+        """As the original, without asking for the state; and a table that is already there is an error, since a
+        migration that made nothing must not be recorded."""
+        self._orm.add(model)
+        model._meta.database = self.__database__
+        self.__ops__.append(lambda: model.create_table(safe=False))
+        return model
+
+    def sql(self, sql: str, *params: Any) -> None:
+        """Run SQL as it stands: several statements are welcome, and a literal % where there are no parameters."""
+        database: Any = self.__database__
+        if params:
+            self.__ops__.append(lambda: database.execute_sql(sql, params))
+            return
+        for statement in statements.split(sql, is_sqlite=isinstance(database, pw.SqliteDatabase)):
+            self.__ops__.append(_Execute(database, statement.sql))
+
+    def add_fields(
+        self, model: str | type[pw.Model], *, allow_not_null: bool = False, **fields: pw.Field
+    ) -> type[pw.Model]:
+        """As the original, but NOT NULL with a constant default is one ADD COLUMN that keeps its server default: no
+        table is rewritten, and the previous release can still insert."""
+        for name, field in fields.items():
+            is_instant = not field.null and _keeps_server_default(field)
+            super().add_fields(model, allow_not_null=allow_not_null or is_instant, **{name: field})
+        return self.__get_model__(model)
+
+
+@dataclass
+class _Execute:
+    """One statement without parameters; nothing in it is interpolated."""
+
+    database: Any
+    sql: str
+
+    def __call__(self) -> None:
+        self.database.execute_sql(self.sql, None)
+
+
+class Engine:
+    """Runs migrations on one connection. `applied` are the files whose effects the database already has."""
+
+    def __init__(self, connection: Connection, applied: Sequence[MigrationFile]) -> None:
+        self.database = _adopt(connection)
+        self._connection, self._applied = connection, tuple(applied)
+        self._migrator = Migrator(self.database, self._replay)
+
+    def steps(self, file: MigrationFile) -> list[Step]:
+        """What the migration would do, in order; a body that works directly on the database does so now."""
+        if file.is_sql:
+            return self._sql_steps(file.path)
+        collected = self._migrator.begin(file)
+        files.load(file).migrate(self._migrator, self.database, fake=False)
+        return collected
+
+    def rollback_steps(self, file: MigrationFile) -> list[Step]:
+        """What undoes the migration. Raises Refused where the file does not say."""
+        if file.is_sql:
+            if file.down is None:
+                raise Refused(f"{file.name} can't be rolled back: there is no {file.name}.down.sql beside it.")
+            return self._sql_steps(file.down)
+        rollback = files.load(file).rollback
+        if rollback is None:
+            raise Refused(f"{file.name} can't be rolled back: {file.path.name} has no function rollback.")
+        collected = self._migrator.begin(file)
+        rollback(self._migrator, self.database, fake=False)
+        return collected
+
+    def models(self) -> list[type[pw.Model]]:
+        """The tables as the applied migrations leave them."""
+        return list(self._migrator.orm)
+
+    @property
+    def migrator(self) -> Migrator:
+        return self._migrator
+
+    def _sql_steps(self, path: Path) -> list[Step]:
+        found = statements.split(path.read_text("utf-8-sig"), is_sqlite=self._connection.is_sqlite)
+        return [Step(_Execute(self.database, each.sql), each.line, each.sql) for each in found]
+
+    def _replay(self) -> Iterator[type[pw.Model]]:
+        """The models after the applied migrations, worked out on a stand-in that no statement leaves."""
+        database = stand_in(is_sqlite=self._connection.is_sqlite)
+        migrator = Migrator(database)
+        for file in self._applied:
+            if not file.is_sql:
+                migrator.begin(file)
+                try:
+                    files.load(file).migrate(migrator, database, fake=True)
+                except Exception as error:
+                    raise BrokenScript(file.name, f"{type(error).__name__}: {error}") from error
+        return iter(list(migrator.orm))
+
+
+def line_of(frame: FrameType | None, path: str) -> int:
+    """The line of `path` that is running in this frame or one of its callers; 0 where there is none."""
+    while frame is not None and frame.f_code.co_filename != path:
+        frame = frame.f_back
+    return frame.f_lineno if frame else 0
+
+
+def line_of_traceback(traceback: TracebackType | None, path: str) -> int:
+    """The deepest line of `path` in a traceback; 0 where there is none."""
+    line = 0
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == path:
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line
+
+
+def _keeps_server_default(field: pw.Field) -> bool:
+    """Whether the column has a DEFAULT in the database; gives it one where the field's default is a constant."""
+    constraints = field.constraints or []
+    if any("DEFAULT" in getattr(part, "sql", "").upper() for part in constraints):
+        return True
+    default = field.default
+    if isinstance(field, pw.ForeignKeyField) or not isinstance(default, bool | int | float | str):
+        return False
+    literal = "'{}'".format(default.replace("'", "''")) if isinstance(default, str) else str(default).upper()
+    field.constraints = [*constraints, pw.SQL(f"DEFAULT {literal}")]
+    return True
+
+
+class _Recorded:
+    """Remembers the statement that is running, for the message when it fails, and guards the transaction."""
+
+    last_statement = ""
+    is_atomic = True
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        statement = " ".join(sql.split())
+        self.last_statement = statement[:_SHOWN] + ("…" if len(statement) > _SHOWN else "")
+        if self.is_atomic and _ENDS_TRANSACTION.match(statement):
+            raise Refused(
+                "A migration runs inside a transaction of the runner's; to run outside one, write "
+                "`atomic = False` at the top of the file (`-- atomic: false` in .sql)."
+            )
+        # None rather than an empty tuple: then the driver does not look for % at all.
+        return super().execute_sql(sql, params or None)  # type: ignore[misc]
+
+
+class _Sqlite(_Recorded, pw.SqliteDatabase):
+    pass
+
+
+class _Postgresql(_Recorded, pw.PostgresqlDatabase):
+    pass
+
+
+def _adopt(connection: Connection) -> Any:
+    """A Peewee database that works on the runner's own connection and never opens another."""
+    if connection.is_sqlite:
+        database: Any = _Sqlite(connection.url.name)
+    else:
+        database = _Postgresql(connection.url.name)
+    database._connect = lambda: connection.raw
+    database.connect()
+    return database

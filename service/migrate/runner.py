@@ -1,0 +1,178 @@
+"""The use cases: deploy, roll back, resolve. Decides under the lock, reports to the caller, prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from service.migrate import connection, files, lock, plan
+from service.migrate.connection import Connection
+from service.migrate.errors import Refused
+from service.migrate.history import History, Ledger
+from service.migrate.plan import Plan
+from service.url import DatabaseUrl
+
+if TYPE_CHECKING:
+    from service.migrate.apply import Applier
+
+Kind = Literal["connecting", "waiting", "starting", "applied", "rolled back", "recorded", "forgotten", "unchanged"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened: to which migration, how long it took in seconds, and what else there is to say."""
+
+    kind: Kind
+    migration: str = ""
+    seconds: float = 0.0
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which database and which folder, and how patient to be. Waits are in seconds."""
+
+    url: DatabaseUrl
+    folder: Path
+    release: str = ""
+    database_wait: float = 0.0
+    lock_wait: float = 600.0
+    tell: Callable[[Event], None] = lambda _event: None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done, and how the database stands now. `ahead` are applied migrations that have no file here."""
+
+    done: tuple[Event, ...]
+    newest: str
+    total: int
+    ahead: tuple[str, ...] = ()
+
+
+def deploy(target: Target, *, out_of_order: bool = False, only: int | None = None) -> Outcome:
+    """Apply what is pending. A no-op takes one connection and no lock, and imports nothing but the driver.
+    Raises Refused before anything has changed, MigrationFailed after rolling back the migration that failed."""
+
+    def decide(ledger: Ledger) -> Plan:
+        decided = plan.make_plan(files.scan(target.folder), ledger, out_of_order=out_of_order)
+        problems = [*decided.problems, *(problem for file in decided.pending for problem in files.review(file))]
+        if problems:
+            raise Refused(problems)
+        return decided
+
+    with _connected(target) as database:
+        ledger = History(database).read()
+        decided = decide(ledger)
+        done: list[Event] = []
+        if _has_work(ledger, decided):
+            with _locked(target, database) as history:
+                decided = decide(history.read())
+                history.adopt(decided.to_adopt)
+                done = list(_apply(target, database, history, decided, only))
+                decided = plan.make_plan(files.scan(target.folder), history.read(), out_of_order=True)
+    return Outcome(tuple(done), decided.newest, len(decided.entries), tuple(row.name for row in decided.ahead))
+
+
+def rollback(target: Target, *, to: str | None = None, confirm: Callable[[Sequence[str]], None]) -> Outcome:
+    """Undo the newest migration, or every one after `to`; `confirm` raises to stop it."""
+    with _connected(target) as database, _locked(target, database) as history:
+        decided = plan.make_plan(files.scan(target.folder), history.read())
+        applied = [entry for entry in decided.entries if entry.applied]
+        names = _after(to, [entry.name for entry in applied])
+        lost = [entry.name for entry in applied if entry.name in names and entry.file is None]
+        if lost:
+            raise Refused(f"{lost[-1]} has no file here, so nothing says how to undo it; use the release that has it.")
+        if names:
+            confirm(names)
+        done = []
+        known = [entry.file for entry in applied if entry.file]
+        while known and known[-1].name in names:
+            applier = _applier(database, history, known)
+            done.append(Event("rolled back", known[-1].name, applier.undo(known[-1])))
+            target.tell(done[-1])
+            known.pop()
+    return Outcome(tuple(done), known[-1].name if known else "", len(decided.entries))
+
+
+def resolve(target: Target, *, applied: Sequence[str] = (), rolled_back: Sequence[str] = ()) -> Outcome:
+    """Write (or remove) history rows without running anything. Doing it twice is not an error."""
+    found = {file.name: file for file in files.scan(target.folder)}
+    with _connected(target) as database:
+        rows = [row.name for row in History(database).read().applied]
+        to_record = [plan.resolve_name(name, list(found)) for name in applied]
+        to_forget = [plan.resolve_name(name, sorted({*found, *rows})) for name in rolled_back]
+        done = []
+        with _locked(target, database) as history:
+            for name in to_record:
+                with history.attempt("resolve", name):
+                    is_new = history.record(
+                        name, found[name].checksum, "resolve", breaking=files.outline(found[name]).breaking
+                    )
+                done.append(Event("recorded" if is_new else "unchanged", name, detail="already recorded as applied"))
+            for name in to_forget:
+                with history.attempt("forget", name):
+                    is_gone = history.forget(name)
+                done.append(Event("forgotten" if is_gone else "unchanged", name, detail="not recorded as applied"))
+            decided = plan.make_plan(list(found.values()), history.read())
+    for event in done:
+        target.tell(event)
+    return Outcome(tuple(done), decided.newest, len(decided.entries))
+
+
+def _has_work(ledger: Ledger, decided: Plan) -> bool:
+    is_foreign = bool(ledger.applied) and not ledger.is_ours
+    return bool(decided.pending or decided.to_adopt or ledger.unfinished or is_foreign)
+
+
+def _apply(target: Target, database: Connection, history: History, decided: Plan, only: int | None) -> Iterator[Event]:
+    pending = decided.pending[:only]
+    if not pending:
+        return
+    target.tell(Event("starting", detail=str(len(pending))))
+    known = [entry.file for entry in decided.entries if entry.applied and entry.file]
+    applier = _applier(database, history, known)
+    for file in pending:
+        seconds = applier.apply(file)
+        event = Event("applied", file.name, seconds) if seconds is not None else Event("unchanged", file.name)
+        target.tell(event)
+        yield event
+
+
+def _applier(database: Connection, history: History, known: Sequence[files.MigrationFile]) -> Applier:
+    from service.migrate.apply import Applier  # here: the no-op path need not import Peewee
+
+    return Applier(database, history, known)
+
+
+def _after(to: str | None, names: Sequence[str]) -> Sequence[str]:
+    if to is None:
+        return names[-1:]
+    return names[names.index(plan.resolve_name(to, names)) + 1 :]
+
+
+@contextmanager
+def _connected(target: Target) -> Iterator[Connection]:
+    def on_attempt(attempt: int, reason: str) -> None:
+        target.tell(Event("connecting", detail=f"attempt {attempt}: {reason}"))
+
+    database = connection.connect(target.url, wait=target.database_wait, on_attempt=on_attempt)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def _locked(target: Target, database: Connection) -> Iterator[History]:
+    def on_wait(holder: str, seconds: float) -> None:
+        target.tell(Event("waiting", seconds=seconds, detail=holder))
+
+    with lock.deploy_lock(target.url, seconds=target.lock_wait, on_wait=on_wait):
+        history = History(database, target.release)
+        history.prepare()
+        history.close_abandoned()
+        yield history
