@@ -20,7 +20,7 @@ run: $(STAMP) data/secret_key
 	@$(BIN)/migrate deploy
 	@$(BIN)/migrate seed
 	@echo "Slipway: http://127.0.0.1:$(PORT)  (Ctrl-C stops it)"
-	@$(BIN)/honcho start -d . -f entrypoints/Procfile -p $(PORT) || [ $$? -eq 130 ]
+	@$(BIN)/honcho start -e /dev/null -f entrypoints/Procfile -p $(PORT) || [ $$? -eq 130 ]
 
 run: export SECRET_KEY_FILE ?= $(CURDIR)/data/secret_key
 
