@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -54,7 +54,7 @@ class Steps(list[Any]):
 class Migrator(PeeweeMigrator):
     """peewee_migrate's verbs. The state of the tables is replayed when a migration first asks for it, not before."""
 
-    def __init__(self, database: pw.Database, replayed: Callable[[], Iterator[type[pw.Model]]] | None = None) -> None:
+    def __init__(self, database: pw.Database, replayed: Callable[[], list[type[pw.Model]]] | None = None) -> None:
         self._replayed = replayed
         super().__init__(database)
 
@@ -72,9 +72,9 @@ class Migrator(PeeweeMigrator):
     def orm(self, orm: ORM) -> None:
         self._orm = orm
 
-    def begin(self, file: MigrationFile) -> Steps:
-        """Start collecting the steps of a file."""
-        self.__ops__ = Steps(file.path)
+    def begin(self, path: Path) -> Steps:
+        """Start collecting the steps that the code of a file asks for."""
+        self.__ops__ = Steps(path)
         return self.__ops__
 
     def create_model(self, model: Any) -> Any:
@@ -121,14 +121,14 @@ class Engine:
 
     def __init__(self, connection: Connection, applied: Sequence[MigrationFile]) -> None:
         self.database = _adopt(connection)
-        self._connection, self._applied = connection, tuple(applied)
-        self._migrator = Migrator(self.database, self._replay)
+        self._is_sqlite = connection.is_sqlite
+        self._migrator = Migrator(self.database, lambda: list(replay(applied, is_sqlite=connection.is_sqlite).orm))
 
     def steps(self, file: MigrationFile) -> list[Step]:
         """What the migration would do, in order; a body that works directly on the database does so now."""
         if file.is_sql:
             return self._sql_steps(file.path)
-        collected = self._migrator.begin(file)
+        collected = self._migrator.begin(file.path)
         files.load(file).migrate(self._migrator, self.database, fake=False)
         return collected
 
@@ -141,34 +141,28 @@ class Engine:
         rollback = files.load(file).rollback
         if rollback is None:
             raise Refused(f"{file.name} can't be rolled back: {file.path.name} has no function rollback.")
-        collected = self._migrator.begin(file)
+        collected = self._migrator.begin(file.path)
         rollback(self._migrator, self.database, fake=False)
         return collected
 
-    def models(self) -> list[type[pw.Model]]:
-        """The tables as the applied migrations leave them."""
-        return list(self._migrator.orm)
-
-    @property
-    def migrator(self) -> Migrator:
-        return self._migrator
-
     def _sql_steps(self, path: Path) -> list[Step]:
-        found = statements.split(path.read_text("utf-8-sig"), is_sqlite=self._connection.is_sqlite)
+        found = statements.split(path.read_text("utf-8-sig"), is_sqlite=self._is_sqlite)
         return [Step(_Execute(self.database, each.sql), each.line, each.sql) for each in found]
 
-    def _replay(self) -> Iterator[type[pw.Model]]:
-        """The models after the applied migrations, worked out on a stand-in that no statement leaves."""
-        database = stand_in(is_sqlite=self._connection.is_sqlite)
-        migrator = Migrator(database)
-        for file in self._applied:
-            if not file.is_sql:
-                migrator.begin(file)
-                try:
-                    files.load(file).migrate(migrator, database, fake=True)
-                except Exception as error:
-                    raise BrokenScript(file.name, f"{type(error).__name__}: {error}") from error
-        return iter(list(migrator.orm))
+
+def replay(applied: Sequence[MigrationFile], *, is_sqlite: bool) -> Migrator:
+    """The state of the tables after these migrations, worked out on a stand-in that no statement leaves.
+    Raises BrokenScript where a body can't do without answers."""
+    database = stand_in(is_sqlite=is_sqlite)
+    migrator = Migrator(database)
+    for file in applied:
+        if not file.is_sql:
+            migrator.begin(file.path)
+            try:
+                files.load(file).migrate(migrator, database, fake=True)
+            except Exception as error:
+                raise BrokenScript(file.name, f"{type(error).__name__}: {error}") from error
+    return migrator
 
 
 def line_of(frame: FrameType | None, path: str) -> int:

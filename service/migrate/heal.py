@@ -1,5 +1,7 @@
 """What a killed CREATE INDEX CONCURRENTLY leaves behind, and how it is cleared before the step runs again.
-PostgreSQL manual, "Building Indexes Concurrently": a failed build leaves an INVALID index that IF NOT EXISTS accepts."""
+
+PostgreSQL manual, "Building Indexes Concurrently": a failed build leaves an INVALID index, which IF NOT
+EXISTS accepts."""
 
 from __future__ import annotations
 

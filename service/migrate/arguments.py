@@ -1,0 +1,117 @@
+"""The words of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+_EPILOG = """\
+exit codes: 0 done or up to date, 1 refused or pending, 2 error
+
+When a deploy fails, read its message: it names the command that helps. `migrate status` shows where things stand.
+"""
+
+
+def parser(commands: Any) -> argparse.ArgumentParser:
+    """The parser; `commands` has a function for each command, under its name."""
+    top = argparse.ArgumentParser(
+        prog="migrate",
+        description="Bring a database to the schema that the migrations describe, and say where it stands.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--database-url", metavar="URL", help="default: MIGRATION_DATABASE_URL, else DATABASE_URL")
+    top.add_argument("--dir", metavar="FOLDER", help="the migrations; default: MIGRATIONS_DIR, else migrations")
+    subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        command = subparsers.add_parser(name, help=text, description=text)
+        command.set_defaults(command=getattr(commands, name), json=False, wait=None, lock_wait=600.0)
+        return command
+
+    _deploy_options(add("deploy", "apply what is pending; nothing else changes, and doing it twice is safe"))
+    _report_options(add("status", "show what is applied and what is not"))
+    _resolve_options(add("resolve", "record migrations as applied, or as rolled back, without running them"))
+    _rollback_options(add("rollback", "undo the newest migration, or all after one"))
+    _name_options(add("create", "write the next migration"), auto=True)
+    _dev_options(add("dev", "write a migration from the models, apply it, and check that nothing is left"))
+    _reset_options(add("reset", "development only: remove everything and apply every migration"))
+    _force_option(add("push", "development only: bring the models to the database without a migration"))
+    add("pull", "print models of the live database")
+    _json_option(add("validate", "check the files without a database"))
+    add("seed", "make the first panel user and a demo chatbot, where there is none")
+    _wait_options(add("wait", "wait until the schema is current, for the start of other processes"))
+    return top
+
+
+def _json_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _report_options(command: argparse.ArgumentParser) -> None:
+    _json_option(command)
+    command.add_argument("--wait", type=seconds, metavar="SECONDS", help="how long to wait for the database")
+
+
+def _lock_options(command: argparse.ArgumentParser) -> None:
+    _report_options(command)
+    command.add_argument(
+        "--lock-wait", type=seconds, default=600.0, metavar="SECONDS", help="how long to wait for another deploy (600)"
+    )
+
+
+def _deploy_options(command: argparse.ArgumentParser) -> None:
+    _lock_options(command)
+    command.add_argument(
+        "--out-of-order",
+        action="store_true",
+        help="also apply migrations that were merged below the newest applied one",
+    )
+
+
+def _resolve_options(command: argparse.ArgumentParser) -> None:
+    _lock_options(command)
+    for word, text in (
+        ("--applied", "the database has what these make: do not run them"),
+        ("--rolled-back", "the database does not have what these make: run them again"),
+    ):
+        command.add_argument(word, nargs="+", action="extend", default=[], metavar="NAME", help=text)
+
+
+def _rollback_options(command: argparse.ArgumentParser) -> None:
+    _lock_options(command)
+    command.add_argument("--to", metavar="NAME", help="the migration that stays the newest one")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _name_options(command: argparse.ArgumentParser, *, auto: bool) -> None:
+    command.add_argument("name", help="a few words, such as add_color_to_personas")
+    if auto:
+        command.add_argument("--auto", action="store_true", help="write what leads from the migrations to the models")
+
+
+def _dev_options(command: argparse.ArgumentParser) -> None:
+    _name_options(command, auto=False)
+    _deploy_options(command)
+    command.add_argument("--create-only", action="store_true", help="write the file and stop")
+
+
+def _reset_options(command: argparse.ArgumentParser) -> None:
+    _deploy_options(command)
+    _force_option(command)
+    command.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _force_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--force", action="store_true", help="also on PostgreSQL")
+
+
+def _wait_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--timeout", type=seconds, metavar="SECONDS", help="default: SCHEMA_WAIT, else 60")
+
+
+def seconds(text: str) -> float:
+    seconds = float(text)
+    if seconds < 0:
+        raise argparse.ArgumentTypeError("a number of seconds, 0 or more")
+    return seconds

@@ -1,0 +1,59 @@
+"""How results look on a terminal and in a deploy log: data in, lines out."""
+
+from __future__ import annotations
+
+from service.migrate.report import Entry, Report
+from service.migrate.runner import Event
+
+_MARKS = {"applied": "✓", "pending": "·", "changed": "!", "missing": "!", "ahead": "+"}
+
+
+def event(happened: Event) -> str:
+    """One line for a log; empty where there is nothing to say."""
+    name = happened.migration
+    match happened.kind:
+        case "starting":
+            return f"{happened.detail} to apply"
+        case "applied":
+            return f"  ✓ {name:<45} {duration(happened.seconds)}"
+        case "rolled back":
+            return f"  ↶ {name:<45} rolled back in {duration(happened.seconds)}"
+        case "recorded":
+            return f"{name} is now recorded as applied."
+        case "forgotten":
+            return f"{name} is no longer recorded as applied; the next deploy will run it."
+        case "unchanged":
+            return f"{name} was {happened.detail}; nothing changed."
+        case "waiting":
+            return f"Waiting for another deploy ({happened.detail}), {happened.seconds:.0f} s so far"
+        case "connecting":
+            return f"Waiting for the database, {happened.detail}"
+
+
+def status(report: Report) -> str:
+    """A table of migrations, and the one sentence that matters below it."""
+    if not report.entries:
+        return f"{report.database}\nThere are no migrations yet; make one with `migrate create NAME`."
+    lines = [report.database, "", *(_row(entry) for entry in report.entries), ""]
+    return "\n".join([*lines, _verdict(report)])
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def _row(entry: Entry) -> str:
+    when = f"{entry.applied_at:%Y-%m-%d %H:%M:%S}" if entry.applied_at else ""
+    took = "" if entry.duration_ms is None else duration(entry.duration_ms / 1000)
+    by = "" if entry.origin in (None, "deploy") else f"by {entry.origin}"
+    return f"  {_MARKS[entry.state]} {entry.name:<45} {entry.state:<8} {when:<19} {took:>7} {by}".rstrip()
+
+
+def _verdict(report: Report) -> str:
+    if report.is_current:
+        return "Database schema is up to date!"
+    if report.problems:
+        count = len(report.problems)
+        return "One problem must be solved first." if count == 1 else f"{count} problems must be solved first."
+    count = len(report.pending)
+    return f"{count} migration{'s' if count > 1 else ''} to apply: run `migrate deploy`."
