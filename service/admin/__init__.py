@@ -1,0 +1,40 @@
+"""The admin panel: an application factory, and a blueprint a page."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_bootstrap import Bootstrap5
+
+from service.admin import (
+    chatbots,
+    conversations,
+    display,
+    errors,
+    health,
+    migrations,
+    scope,
+    security,
+    session,
+    talk,
+)
+from service.config import Config
+from service.database import bind
+
+PAGES = (session.pages, chatbots.pages, conversations.pages, talk.pages, migrations.pages, health.pages)
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The panel as a WSGI application; without a config, its settings come from the environment."""
+    config = config or Config.from_env()
+    bind(config.database_url, application="slipway-panel")
+    app = Flask(__name__)
+    app.config.from_mapping(security.settings(config), SLIPWAY=config)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    Bootstrap5(app)
+    # Their order is the order in which a request passes them.
+    for room in (scope, security, errors, display):
+        room.init_app(app)
+    for pages in PAGES:
+        app.register_blueprint(pages)
+    return app

@@ -1,0 +1,129 @@
+"""The chatbots: which there are, what is live, and publishing the next version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import peewee as pw
+from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from service.admin.forms import ChatbotForm
+from service.admin.records import find
+from service.chat import providers, versions
+from service.database import proxy, writing
+from service.models import SETTINGS, Chatbot, ChatbotVersion, Conversation, Creator, CreatorUser, User
+
+pages = Blueprint("chatbots", __name__, url_prefix="/chatbots")
+
+
+@pages.get("/")
+def index() -> str:
+    chatbots = list(
+        Chatbot.select(Chatbot, ChatbotVersion)
+        .join(ChatbotVersion, pw.JOIN.LEFT_OUTER, on=Chatbot.current_version)
+        .order_by(Chatbot.title, Chatbot.id)
+    )
+    return render_template("chatbots/index.html", chatbots=chatbots, talks=_conversations_per_chatbot())
+
+
+@pages.get("/new")
+def new() -> str:
+    return _form_page(_form(), None)
+
+
+@pages.post("/new")
+def create() -> Response | tuple[str, int]:
+    form = _form()
+    if not form.validate():
+        return _form_page(form, None), 400
+    with writing(proxy.obj):
+        chatbot = Chatbot.create(creator=_creator_of(g.user), **form.changes())
+        versions.current(chatbot)
+    flash(f"{chatbot.title} is there. Say hello to it.", "success")
+    return redirect(url_for("chatbots.show", chatbot_id=chatbot.id), 303)
+
+
+@pages.get("/<int:chatbot_id>")
+def show(chatbot_id: int) -> str:
+    chatbot = find(Chatbot, chatbot_id)
+    return render_template(
+        "chatbots/show.html", chatbot=chatbot, current=versions.current(chatbot), versions=_versions(chatbot)
+    )
+
+
+@pages.get("/<int:chatbot_id>/versions/<int:number>")
+def version(chatbot_id: int, number: int) -> str:
+    chatbot = find(Chatbot, chatbot_id)
+    shown = next((row for row in _versions(chatbot) if row.number == number), None)
+    if shown is None:
+        abort(404)
+    return render_template("chatbots/version.html", chatbot=chatbot, version=shown)
+
+
+@pages.get("/<int:chatbot_id>/edit")
+def edit(chatbot_id: int) -> str:
+    chatbot = find(Chatbot, chatbot_id)
+    current = versions.current(chatbot)
+    return _form_page(_form(current, title=chatbot.title, expected=current.number), chatbot)
+
+
+@pages.post("/<int:chatbot_id>/edit")
+def publish(chatbot_id: int) -> Response | tuple[str, int]:
+    chatbot = find(Chatbot, chatbot_id)
+    form = _form(present=chatbot.model_provider)
+    if not form.validate():
+        return _form_page(form, chatbot), 400
+    expected = form.expected.data or 0
+    try:
+        made = versions.publish(chatbot, form.changes(), expected=expected, author=g.user, notes=form.notes.data or "")
+    except versions.VersionConflict as conflict:
+        return _conflict_page(form, chatbot, conflict), 409
+    flash(f"Version {made.number} is live. New conversations begin with it.", "success")
+    return redirect(url_for("chatbots.show", chatbot_id=chatbot.id), 303)
+
+
+def _conflict_page(form: ChatbotForm, chatbot: Chatbot, conflict: versions.VersionConflict) -> str:
+    """What was typed stays; what the others changed is named; the next try knows of their version."""
+    theirs = versions.current(chatbot)
+    ours = ChatbotVersion.get_or_none(chatbot=chatbot, number=conflict.expected)
+    changed = [form[name].label.text for name in SETTINGS if ours and getattr(ours, name) != getattr(theirs, name)]
+    form.expected.data = theirs.number
+    return _form_page(form, chatbot, theirs=theirs, changed=changed)
+
+
+def _form(source: ChatbotVersion | None = None, *, present: str = "offline", **values: Any) -> ChatbotForm:
+    form = ChatbotForm(request.form, obj=source, **values)
+    if source is not None:
+        form.notes.data = ""
+    form.offer_providers(sorted(providers.built_in()), source.model_provider if source else present)
+    return form
+
+
+def _form_page(form: ChatbotForm, chatbot: Chatbot | None, **more: Any) -> str:
+    return render_template("chatbots/form.html", form=form, chatbot=chatbot, **more)
+
+
+def _versions(chatbot: Chatbot) -> list[ChatbotVersion]:
+    return list(
+        ChatbotVersion.select(ChatbotVersion, User)
+        .join(User, pw.JOIN.LEFT_OUTER, on=ChatbotVersion.created_by)
+        .where(ChatbotVersion.chatbot == chatbot)
+        .order_by(ChatbotVersion.number.desc())
+    )
+
+
+def _conversations_per_chatbot() -> dict[int, int]:
+    query = Conversation.select(Conversation.chatbot, pw.fn.COUNT(Conversation.id)).group_by(Conversation.chatbot)
+    counted: Any = query.tuples()
+    return dict(counted)
+
+
+def _creator_of(user: User) -> Creator:
+    """On whose behalf the user makes chatbots; one of their own name, the first time."""
+    mine = Creator.select().join(CreatorUser).where(CreatorUser.user == user).order_by(CreatorUser.id)
+    creator: Creator | None = mine.get_or_none()
+    if creator is None:
+        creator = Creator.create(name=user.name)
+        CreatorUser.create(creator=creator, user=user)
+    return creator

@@ -1,0 +1,60 @@
+"""How values read on a page: times, counts, JSON, and commands inside a sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import Any
+
+from flask import Flask
+from markupsafe import Markup, escape
+
+from service.models.base import utc_now
+
+_UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
+
+
+def init_app(app: Flask) -> None:
+    for show in (when, pretty, code_marks, count, milliseconds):
+        app.jinja_env.filters[show.__name__] = show
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """`3 minutes ago`; both in UTC, without a zone."""
+    seconds = (now - moment).total_seconds()
+    for size, unit in _UNITS:
+        if abs(seconds) >= size:
+            amount = count(int(abs(seconds) // size), unit)
+            return f"{amount} ago" if seconds > 0 else f"in {amount}"
+    return "just now"
+
+
+def when(moment: datetime | None) -> Markup:
+    """The relative time, with the exact one on hover and for machines."""
+    if moment is None:
+        return Markup('<span class="quiet">–</span>')
+    exact = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    words = relative(moment, utc_now())
+    return Markup('<time datetime="{}Z" title="{}">{}</time>').format(
+        moment.isoformat(timespec="seconds"), exact, words
+    )
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def milliseconds(duration: int | None) -> str:
+    if duration is None:
+        return "–"
+    return f"{duration} ms" if duration < 1000 else f"{duration / 1000:.1f} s"
+
+
+def pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def code_marks(text: str) -> Markup:
+    """A sentence whose `commands` stand between backticks, with these set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped just here

@@ -1,0 +1,61 @@
+"""What a person reads when something did not work: what happened, and what to do now."""
+
+from __future__ import annotations
+
+import logging
+
+import peewee as pw
+from flask import Flask, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+logger = logging.getLogger(__name__)
+
+# status: (what happened, what to do)
+TEXTS = {
+    400: ("That request could not be read", "Go back, load the page again, and try once more."),
+    403: ("You may not do this", "Ask somebody who may, or sign in with another account."),
+    404: ("There is no such page", "It may have been removed, or the address may be mistyped."),
+    405: ("That is not possible here", "Go back and use the buttons of the page."),
+    409: ("Somebody was faster", "Load the page again to see the present state, then repeat your change."),
+    413: ("That is too much at once", "One form may carry up to 1 MB. Shorten the text and send it again."),
+    429: ("Too many tries", "Wait a few minutes, then try again."),
+    500: ("Something broke on our side", "The log of the panel says what. Try again in a moment."),
+    503: (
+        "The database does not answer",
+        "Try again in a moment. If it stays like this, `migrate status` says what is wrong.",
+    ),
+}
+FORM_EXPIRED = (
+    "This form has expired",
+    "Your session ended after the page was loaded. Go back, copy what you typed, load the page again and send it.",
+)
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(HTTPException, _refusal)
+    app.register_error_handler(CSRFError, _expired)
+    app.register_error_handler(pw.OperationalError, _no_database)
+    app.register_error_handler(pw.InterfaceError, _no_database)
+
+
+def page(status: int, texts: tuple[str, str]) -> tuple[str, int]:
+    """An error page. It asks nothing of the database, which may be what failed."""
+    return render_template("error.html", status=status, happened=texts[0], advice=texts[1]), status
+
+
+def _refusal(error: HTTPException) -> tuple[str, int] | HTTPException:
+    status = error.code or 500
+    if status < 400:  # a redirect that routing raised
+        return error
+    return page(status, TEXTS.get(status) or (error.name, TEXTS[400][1]))
+
+
+def _expired(_error: CSRFError) -> tuple[str, int]:
+    return page(400, FORM_EXPIRED)
+
+
+def _no_database(error: pw.PeeweeException) -> tuple[str, int]:
+    # Only the kind of failure: the driver's text may hold the values of the statement.
+    logger.error("%s %s: the database failed with %s", request.method, request.path, type(error).__name__)
+    return page(503, TEXTS[503])

@@ -1,0 +1,93 @@
+"""What stands between a browser and a page: cookies, headers, CSRF, and the rule that a page needs a sign-in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, Response, g, redirect, request, url_for
+from flask_login import LoginManager, current_user
+from flask_wtf import CSRFProtect
+from werkzeug.wrappers import Response as AnyResponse
+
+from service.admin import accounts
+from service.config import Config
+
+# Everything else needs a sign-in, so that a new page is private until somebody says otherwise here.
+PUBLIC = frozenset(
+    {"session.sign_in", "session.start", "static", "bootstrap.static", "health.healthz", "health.readyz"}
+)
+STATIC = frozenset({"static", "bootstrap.static"})
+BODY_LIMIT = 1024 * 1024
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",  # Bootstrap's stylesheet draws its form icons with data URLs
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """Flask's own settings. The CSRF token lives as long as the session, so a form left open overnight still works."""
+    return {
+        "SECRET_KEY": config.secret_key,
+        "SESSION_COOKIE_NAME": "slipway_session",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": config.secure_cookies,
+        "PERMANENT_SESSION_LIFETIME": timedelta(days=7),
+        "WTF_CSRF_TIME_LIMIT": None,
+        "MAX_CONTENT_LENGTH": BODY_LIMIT,
+        "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
+        "SEND_FILE_MAX_AGE_DEFAULT": 3600,
+        "BOOTSTRAP_SERVE_LOCAL": True,
+    }
+
+
+def init_app(app: Flask) -> None:
+    # Flask-Login's own context processor would ask the database for the user on an error page about the database.
+    manager = LoginManager(app, add_context_processor=False)
+    manager.user_loader(accounts.load)
+    app.before_request(_require_sign_in)
+    CSRFProtect(app)
+    app.after_request(_add_headers)
+
+
+def _require_sign_in() -> AnyResponse | None:
+    if request.endpoint is None or request.endpoint in STATIC:
+        return None
+    if request.endpoint not in PUBLIC and not current_user.is_authenticated:
+        wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("session.sign_in", next=wanted), 303)
+    if request.endpoint not in PUBLIC:
+        g.user = current_user.user
+    return None
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.extend(HEADERS)
+    if request.endpoint not in STATIC:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def is_own_path(target: str) -> bool:
+    """May a redirect go there? Only to a path of this panel: a browser reads `//x`, `/\\x` and, after dropping
+    tabs and line ends, `/<tab>/x` as another site."""
+    return target.startswith("/") and target[1:2] not in ("/", "\\") and target.isprintable()

@@ -1,0 +1,124 @@
+"""Talking to a chatbot: a message goes into the inbox, and the page waits for what the worker makes of it."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from service.admin.conversations import MESSAGES_SHOWN, is_thread_of, said
+from service.admin.forms import FirstMessageForm, MessageForm
+from service.admin.records import find
+from service.chat.receive import receive
+from service.models import DEAD, DONE, Chatbot, Conversation, InboxItem
+from service.models.base import utc_now
+
+pages = Blueprint("talk", __name__, url_prefix="/talk")
+
+CHANNEL = "panel"
+# After this the person should learn that perhaps nobody is there to answer.
+PATIENCE = timedelta(seconds=20)
+RECENT = 8
+
+
+@pages.get("/")
+def index() -> str:
+    return _first_page(FirstMessageForm(chatbot=request.args.get("chatbot", None, int)))
+
+
+@pages.post("/")
+def start() -> Response | tuple[str, int]:
+    form = FirstMessageForm(request.form)
+    page = _first_page(form)
+    if not form.validate():
+        return page, 400
+    chatbot = find(Chatbot, form.chatbot.data)
+    # From the form's key, so that a message sent twice begins one conversation.
+    return _send(chatbot, f"user-{g.user.id}-{(form.key.data or '')[:12]}", form)
+
+
+@pages.get("/<int:chatbot_id>/<thread>")
+def show(chatbot_id: int, thread: str) -> str:
+    chatbot = _partner(chatbot_id, thread)
+    return render_template("talk/show.html", form=_fresh(), **_state(chatbot, thread))
+
+
+@pages.get("/<int:chatbot_id>/<thread>/messages")
+def messages(chatbot_id: int, thread: str) -> str:
+    """The transcript alone, for the script of the page."""
+    return render_template("talk/_messages.html", **_state(_partner(chatbot_id, thread), thread))
+
+
+@pages.post("/<int:chatbot_id>/<thread>")
+def send(chatbot_id: int, thread: str) -> Response | tuple[str, int]:
+    chatbot = _partner(chatbot_id, thread)
+    state = _state(chatbot, thread)
+    form = MessageForm(request.form)
+    if not form.validate():
+        return render_template("talk/show.html", form=form, **state), 400
+    return _send(chatbot, thread, form)
+
+
+def _send(chatbot: Chatbot, thread: str, form: MessageForm) -> Response:
+    receive(
+        chatbot,
+        channel=CHANNEL,
+        external_id=f"{g.user.id}-{form.key.data}",
+        thread=thread,
+        content=form.content.data or "",
+        metadata={"user_id": g.user.id},
+    )
+    return redirect(url_for("talk.show", chatbot_id=chatbot.id, thread=thread) + "#newest", 303)
+
+
+def _partner(chatbot_id: int, thread: str) -> Chatbot:
+    """The chatbot; a thread of somebody else is as good as none."""
+    if not is_thread_of(g.user, thread):
+        abort(404)
+    return find(Chatbot, chatbot_id)
+
+
+def _state(chatbot: Chatbot, thread: str) -> dict[str, Any]:
+    """What the transcript shows. The inbox is read first: read last, an answer that comes in between would be in
+    neither, and the page would stop waiting for it."""
+    waiting = _unanswered(chatbot, thread)
+    conversation = Conversation.get_or_none(chatbot=chatbot, channel=CHANNEL, thread=thread)
+    if conversation is None and not waiting:
+        abort(404)
+    newest = list(said(conversation).limit(MESSAGES_SHOWN)) if conversation else []
+    is_waiting = any(item.state != DEAD for item in waiting)
+    return {
+        "chatbot": chatbot,
+        "thread": thread,
+        "conversation": conversation,
+        "messages": newest[::-1],
+        "unanswered": waiting,
+        "is_waiting": is_waiting,
+        "is_late": is_waiting and utc_now() - waiting[0].created_at > PATIENCE,
+    }
+
+
+def _unanswered(chatbot: Chatbot, thread: str) -> list[InboxItem]:
+    of_thread = (InboxItem.chatbot == chatbot) & (InboxItem.channel == CHANNEL) & (InboxItem.thread == thread)
+    return list(InboxItem.select().where(of_thread, InboxItem.state != DONE).order_by(InboxItem.id))
+
+
+def _fresh() -> MessageForm:
+    return MessageForm(key=secrets.token_hex(16))
+
+
+def _first_page(form: FirstMessageForm) -> str:
+    chatbots = list(Chatbot.select(Chatbot.id, Chatbot.title).order_by(Chatbot.title, Chatbot.id))
+    form.chatbot.choices = [(chatbot.id, chatbot.title) for chatbot in chatbots]
+    if not form.key.data:
+        form.key.data = secrets.token_hex(16)
+    recent = (
+        Conversation.select(Conversation, Chatbot)
+        .join(Chatbot)
+        .where(Conversation.user == g.user, Conversation.channel == CHANNEL)
+    )
+    recent = recent.order_by(Conversation.updated_at.desc()).limit(RECENT)
+    return render_template("talk/index.html", form=form, chatbots=chatbots, recent=list(recent))
