@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 	"$$python" $(is_new) 2>/dev/null && echo "$$python" && break; done)
 
 # For the entrypoints, which call `migrate` and `gunicorn` by name.
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: run test lint lock compose-test clean
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from service.config import Config, ConfigError
 from service.database import open_database
 from service.url import ROOT, DatabaseUrl
 from tests.support.postgresql import free_port
-from tests.support.processes import Process, environment, eventually, run
+from tests.support.processes import Start, answer, environment, eventually, run
 
 PANEL, BOT = "entrypoints/admin-panel.sh", "entrypoints/bot.sh"
 NEWEST = max((path.stem for path in (ROOT / "migrations").glob("[0-9]*.py")), default="")
@@ -27,30 +25,6 @@ def migrate(migrator, database, *, fake=False):
 def rollback(migrator, database, *, fake=False):
     migrator.sql("DROP TABLE half_done")
 """
-
-Start = Callable[..., Process]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a process in the background; whatever still runs at the end of the test is killed."""
-    running: list[Process] = []
-
-    def begin(*command: str, env: dict[str, str]) -> Process:
-        running.append(Process(*command, env=env, log=tmp_path / f"{len(running)}.log"))
-        return running[-1]
-
-    yield begin
-    for process in running:
-        process.kill()
-
-
-def answer(port: int, path: str) -> int:
-    """The status code, or 0 when nobody listens."""
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}{path}").status_code
-    except httpx.TransportError:
-        return 0
 
 
 def tables(url: DatabaseUrl) -> set[str]:
@@ -124,7 +98,7 @@ def test_without_a_password_no_user_is_made_because_a_generated_one_would_be_log
 ) -> None:
     panel = start(PANEL, env=environment(sqlite_url, RUN_MIGRATIONS="1", PORT=str(free_port())))
     panel.says("admin-panel: starting")
-    assert "assword" not in panel.output
+    assert "Panel user" not in panel.output
 
 
 def test_a_bot_on_an_old_schema_waits_and_then_ends_with_the_missing_name(

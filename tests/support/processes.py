@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import httpx
 
 from service.url import ROOT, DatabaseUrl
 
@@ -39,7 +42,13 @@ class Process:
         self._log = log
         with log.open("wb") as file:
             self._popen = subprocess.Popen(
-                command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+                command,
+                cwd=ROOT,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     @property
@@ -60,9 +69,24 @@ class Process:
         self._popen.terminate()
         return self._popen.wait(seconds)
 
-    def kill(self) -> None:
-        self._popen.kill()
-        self._popen.wait()
+    def interrupted(self, seconds: float = 10) -> int:
+        """Ctrl-C, as a terminal sends it: to everybody in the foreground at once."""
+        os.killpg(self._popen.pid, signal.SIGINT)
+        return self._popen.wait(seconds)
+
+    def clean_up(self) -> None:
+        """Leave nothing behind, whatever the test made of it."""
+        if self._popen.poll() is not None:
+            return
+        os.killpg(self._popen.pid, signal.SIGTERM)
+        try:
+            self._popen.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._popen.pid, signal.SIGKILL)
+            self._popen.wait()
+
+
+Start = Callable[..., Process]
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
@@ -70,3 +94,11 @@ def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"it did not come true within {seconds:g} s"
         time.sleep(0.05)
+
+
+def answer(port: int, path: str) -> int:
+    """The status code of a page, or 0 when nobody listens."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}{path}").status_code
+    except httpx.TransportError:
+        return 0
