@@ -50,6 +50,7 @@ class DatabaseUrl:
             "port": str(self.port) if self.host else "",
             "user": self.user,
             "password": self.password,
+            "client_encoding": "utf8",  # a database in SQL_ASCII would otherwise refuse every letter but ASCII's
         }
         return {key: value for key, value in (given | dict(self.options)).items() if value}
 

@@ -95,8 +95,8 @@ def test_resolve_and_status_work_inside_the_container(deployment: Deployment) ->
 
 
 def test_a_lost_history_is_recovered_by_hand_and_the_next_deploy_has_nothing_to_do(deployment: Deployment) -> None:
-    query = ("psql", "-q", "-U", "slipway", "-d", "slipway", "-c", "DELETE FROM migratehistory")
-    assert deployment.execute("postgres", *query).returncode == 0
+    lost = deployment.execute("postgres", "psql", "-c", "DELETE FROM migratehistory")
+    assert lost.returncode == 0, lost.stderr
     resolved = deployment.execute("admin-panel", "migrate", "resolve", "--applied", *names(deployment))
     assert resolved.returncode == 0, resolved.stdout + resolved.stderr
     assert deployment.execute("admin-panel", "migrate", "deploy").returncode == 0
