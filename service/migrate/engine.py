@@ -19,6 +19,7 @@ from service.migrate import files, statements
 from service.migrate.connection import Connection
 from service.migrate.errors import BrokenScript, Refused
 from service.migrate.files import MigrationFile
+from service.migrate.sqlite import SafeSqliteMigrator
 from service.migrate.standin import stand_in
 
 # Not ROLLBACK TO, with which Peewee undoes a nested atomic().
@@ -57,6 +58,8 @@ class Migrator(PeeweeMigrator):
     def __init__(self, database: pw.Database, replayed: Callable[[], list[type[pw.Model]]] | None = None) -> None:
         self._replayed = replayed
         super().__init__(database)
+        if isinstance(database, pw.SqliteDatabase):
+            self.__migrator__ = SafeSqliteMigrator(database)
 
     @property
     def orm(self) -> ORM:
@@ -103,6 +106,27 @@ class Migrator(PeeweeMigrator):
             is_instant = not field.null and _keeps_server_default(field)
             super().add_fields(model, allow_not_null=allow_not_null or is_instant, **{name: field})
         return self.__get_model__(model)
+
+    def add_default(self, model: str | type[pw.Model], name: str, default: Any) -> type[pw.Model]:
+        """Set the default that new rows get; the original overwrites every row that is there."""
+        model = self.__get_model__(model)
+        field = model._meta.fields[name]
+        field.default = model._meta.defaults[field] = default
+        literal = _literal(default)
+        if literal is None:
+            raise ValueError(f"the default of {name} is no constant that a database can keep: {type(default).__name__}")
+        operations: Any = self.__migrator__
+        if isinstance(self.__database__, pw.SqliteDatabase):
+            self.__ops__.append(operations.set_default(model._meta.table_name, field.column_name, literal))
+        else:
+            self.sql(f'ALTER TABLE "{model._meta.table_name}" ALTER COLUMN "{field.column_name}" SET DEFAULT {literal}')
+        return model
+
+    def __del_field__(self, model: type[pw.Model], field: pw.Field) -> None:
+        """As the original, for foreign keys without a back reference too."""
+        if isinstance(field, pw.ForeignKeyField) and not hasattr(field.rel_model, field.backref):
+            setattr(field.rel_model, field.backref, None)
+        super().__del_field__(model, field)
 
 
 @dataclass
@@ -187,12 +211,18 @@ def _keeps_server_default(field: pw.Field) -> bool:
     constraints = field.constraints or []
     if any("DEFAULT" in getattr(part, "sql", "").upper() for part in constraints):
         return True
-    default = field.default
-    if isinstance(field, pw.ForeignKeyField) or not isinstance(default, bool | int | float | str):
+    literal = None if isinstance(field, pw.ForeignKeyField) else _literal(field.default)
+    if literal is None:
         return False
-    literal = "'{}'".format(default.replace("'", "''")) if isinstance(default, str) else str(default).upper()
     field.constraints = [*constraints, pw.SQL(f"DEFAULT {literal}")]
     return True
+
+
+def _literal(value: Any) -> str | None:
+    """A constant as SQL; None where it is not one."""
+    if isinstance(value, str):
+        return "'{}'".format(value.replace("'", "''"))
+    return str(value).upper() if isinstance(value, bool | int | float) else None
 
 
 class _Recorded:
