@@ -29,6 +29,7 @@ class Queue(Generic[J]):
     """One table of work: which fields name a lane, which rows it is about, how often and after which delays
     a row is tried."""
 
+    name: str
     model: type[J]
     lane: tuple[str, ...]
     only: pw.Expression | None = None
@@ -48,6 +49,9 @@ class Lease(Generic[J]):
     holder: str
     seconds: float
 
+    def __str__(self) -> str:
+        return f"{self.queue.name} {self.item.id}"
+
     @property
     def is_last_attempt(self) -> bool:
         return self.item.attempts >= self.queue.attempts
@@ -58,30 +62,31 @@ class Lease(Generic[J]):
         return self.item.attempts > self.queue.attempts
 
     def renew(self) -> None:
-        self._change(leased_until=utc_now() + timedelta(seconds=self.seconds))
+        self.keep(leased_until=utc_now() + timedelta(seconds=self.seconds))
 
     def finish(self) -> None:
-        self._change(state=DONE, finished_at=utc_now(), error=None, **_FREE)
+        self.keep(state=DONE, finished_at=utc_now(), error=None, **_FREE)
 
     def bury(self, error: str) -> None:
         """No further attempt: the row stays as a dead letter, with the reason."""
-        self._change(state=DEAD, finished_at=utc_now(), error=error, **_FREE)
+        self.keep(state=DEAD, finished_at=utc_now(), error=error, **_FREE)
 
     def retry(self, error: str, delay: float) -> None:
-        self._change(state=QUEUED, available_at=utc_now() + timedelta(seconds=delay), error=error, **_FREE)
+        self.keep(state=QUEUED, available_at=utc_now() + timedelta(seconds=delay), error=error, **_FREE)
 
-    def release(self, delay: float = 0.0, **changes: Any) -> None:
+    def release(self, delay: float = 0.0) -> None:
         """Give the row back untried: the attempt doesn't count."""
         available = utc_now() + timedelta(seconds=delay)
-        self._change(state=QUEUED, available_at=available, attempts=self.item.attempts - 1, **_FREE, **changes)
+        self.keep(state=QUEUED, available_at=available, attempts=self.item.attempts - 1, **_FREE)
 
-    def _change(self, **values: Any) -> None:
+    def keep(self, **values: Any) -> None:
+        """Note something in the row while working on it."""
         model = self.queue.model
         is_mine = (model.state == LEASED) & (model.leased_by == self.holder) & (model.attempts == self.item.attempts)
         with connection():
             rows = model.update(values).where((model.id == self.item.id) & is_mine).execute()
         if rows != 1:
-            raise LeaseLost(f"{model._meta.table_name} {self.item.id} is no longer leased by {self.holder}.")
+            raise LeaseLost(f"{self} is no longer leased by {self.holder}.")
 
 
 _FREE = {"leased_by": None, "leased_until": None}

@@ -34,6 +34,7 @@ class Message(Table):
     id = pw.BigAutoField()
     chatbot = pw.ForeignKeyField(Chatbot, backref="messages", on_delete="RESTRICT")
     conversation = pw.ForeignKeyField(Conversation, null=True, backref="messages", on_delete="CASCADE")
+    conversation_id: int | None
     user = pw.ForeignKeyField(User, null=True, backref="messages", on_delete="SET NULL")
     persona = pw.ForeignKeyField(Persona, null=True, backref="messages", on_delete="SET NULL")
     role = pw.CharField(max_length=10)

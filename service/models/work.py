@@ -50,6 +50,7 @@ class OutboxItem(Job):
 
     conversation = pw.ForeignKeyField(Conversation, backref="outbox", on_delete="CASCADE")
     message = pw.ForeignKeyField(Message, backref="outbox", on_delete="CASCADE", unique=True)
+    message_id: int
     channel = pw.CharField(max_length=20)
     address = pw.JSONField(default=dict)
 

@@ -1,0 +1,29 @@
+"""`python -m service.bot`: the worker process. The entrypoint has waited for the schema; this never migrates."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from service.bot import log
+from service.bot.worker import DRAIN_SECONDS, Worker
+from service.chat.providers import Providers, built_in
+from service.config import Config, ConfigError
+from service.database import bind
+
+
+def main(providers: Providers | None = None, drain_seconds: float = DRAIN_SECONDS) -> int:
+    try:
+        config = Config.from_env()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    log.configure(config.log_level, config.telegram_bot_token)
+    bind(config.database_url, application="slipway-bot")
+    logging.getLogger(__name__).info("Worker %d on %s", os.getpid(), config.database_url)
+    return Worker(config, providers or built_in(), drain_seconds).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

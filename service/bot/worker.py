@@ -1,0 +1,130 @@
+"""The worker process: a thread for each loop, and an orderly end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from service.bot.consumer import Consumer
+from service.bot.inbox import INBOX, answer, apologise_and_bury
+from service.bot.lease import LeaseLost
+from service.bot.log import headline
+from service.bot.outbox import bury, deliver, outbox
+from service.bot.waker import waker
+from service.chat import wake
+from service.chat.providers import Providers
+from service.config import Config
+
+log = logging.getLogger(__name__)
+
+# Container engines kill after 10 s.
+DRAIN_SECONDS = 8.0
+
+
+class Worker:
+    def __init__(self, config: Config, providers: Providers, drain_seconds: float = DRAIN_SECONDS) -> None:
+        self._config, self._providers, self._drain_seconds = config, providers, drain_seconds
+        # Process numbers repeat in containers; the random part makes sure that no two workers share a name.
+        self._holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._stop = threading.Event()
+        self._consumers: list[Consumer[Any]] = []
+
+    def run(self) -> int:
+        """Serve until TERM or INT, then finish what is in hand. Returns the exit code."""
+        asked: queue.SimpleQueue[int] = queue.SimpleQueue()  # may be filled from within a signal handler
+
+        def ask(number: int, _frame: FrameType | None) -> None:
+            asked.put(number)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, ask)
+        threads = [threading.Thread(target=loop, name=name, daemon=True) for name, loop in self._loops().items()]
+        for thread in threads:
+            thread.start()
+        code = _watch(threads, asked)
+        self._drain(threads)
+        return code
+
+    def _loops(self) -> dict[str, Callable[[], None]]:
+        loops = {"inbox": self._inbox().run}
+        if not self._config.telegram_bot_token:
+            log.info("No TELEGRAM_BOT_TOKEN: serving the panel's channel only.")
+            return loops
+        log.info("Serving the panel's channel and Telegram.")
+        return loops | self._telegram()
+
+    def _inbox(self) -> Consumer[Any]:
+        work = partial(answer, providers=self._providers)
+        consumer = Consumer(
+            INBOX,
+            self._holder,
+            self._config.lease_seconds,
+            work,
+            apologise_and_bury,
+            waker(self._config.database_url, wake.INBOX),
+            self._stop,
+        )
+        self._consumers.append(consumer)
+        return consumer
+
+    def _telegram(self) -> dict[str, Callable[[], None]]:
+        from service.bot.telegram import CHANNEL, Poller, TelegramSender, make_bot  # half a second, only if used
+
+        token, base = self._config.telegram_bot_token, self._config.telegram_api_base
+        poller = Poller(make_bot(token, base), self._config.telegram_chatbot, self._stop)
+        consumer = Consumer(
+            outbox(CHANNEL),
+            self._holder,
+            self._config.lease_seconds,
+            partial(deliver, sender=TelegramSender(make_bot(token, base))),
+            bury,
+            waker(self._config.database_url, wake.OUTBOX),
+            self._stop,
+        )
+        self._consumers.append(consumer)
+        return {"outbox": consumer.run, "telegram": poller.run}
+
+    def _drain(self, threads: list[threading.Thread]) -> None:
+        """Let each loop finish the row in its hand; what takes too long goes back, for another worker to take."""
+        self._stop.set()
+        deadline = time.monotonic() + self._drain_seconds
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        for consumer in self._consumers:
+            _give_back(consumer)
+        log.info("Stopped.")
+
+
+def _watch(threads: list[threading.Thread], asked: queue.SimpleQueue[int]) -> int:
+    """Until a signal comes: 0. A loop that ended by itself is a fault, and a restart is the cure: 1."""
+    while True:
+        try:
+            log.info("%s: finishing what is in hand.", signal.Signals(asked.get(timeout=1.0)).name)
+            return 0
+        except queue.Empty:
+            if dead := [thread.name for thread in threads if not thread.is_alive()]:
+                log.error("The loop for %s ended; stopping, so that the worker is started anew.", ", ".join(dead))
+                return 1
+
+
+def _give_back(consumer: Consumer[Any]) -> None:
+    lease = consumer.in_hand
+    if lease is None:
+        return
+    try:
+        lease.release()
+        log.warning("%s: not finished in time; given back", lease)
+    except LeaseLost:
+        return
+    except Exception as error:
+        log.warning("%s: not given back, its lease will run out: %s", lease, headline(error))

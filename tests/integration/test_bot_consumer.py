@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+
+import peewee as pw
+import pytest
+
+from service.bot.consumer import Consumer, Later, Outage, renewing
+from service.bot.inbox import INBOX, answer, apologise_and_bury
+from service.bot.lease import Lease, claim
+from service.bot.waker import Polling
+from service.chat.providers import Provider, Request, built_in
+from service.chat.respond import APOLOGY
+from service.models import DEAD, DONE, LEASED, QUEUED, InboxItem
+from service.models.base import utc_now
+from tests.support.chat import lease_left, make_chatbot, reloaded, send, transcript
+from tests.support.providers import Failing, Recorder, overloaded
+from tests.support.workers import eventually
+
+pytestmark = pytest.mark.usefixtures("service_database")
+
+Work = Callable[[Lease[InboxItem]], str]
+
+
+def consumer(work: Work, *, seconds: float = 30.0) -> Consumer[InboxItem]:
+    return Consumer(INBOX, "me", seconds, work, apologise_and_bury, Polling(), threading.Event())
+
+
+def answering(provider: Provider) -> Consumer[InboxItem]:
+    return consumer(partial(answer, providers={"offline": provider}))
+
+
+def make_due() -> None:
+    InboxItem.update(available_at=utc_now()).execute()
+
+
+def test_a_step_answers_one_message() -> None:
+    item = send(make_chatbot(), "Hello")
+    worker = answering(Recorder("Hi."))
+    assert worker.step()
+    assert not worker.step()
+    assert reloaded(item).state == DONE
+    assert transcript() == [("user", "Hello"), ("assistant", "Hi.")]
+
+
+def test_the_log_has_one_line_a_message_with_ids_and_times_but_no_text(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    item = send(make_chatbot(), "A private question")
+    answering(Recorder("A private answer")).drain()
+    (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("service")]
+    assert line.startswith(f"inbox {item.id}: answered by message ")
+    assert "attempt 1, 0." in line
+    assert "private" not in line
+
+
+def test_a_passing_failure_is_tried_again_after_a_while() -> None:
+    item = send(make_chatbot(), "Hello")
+    answering(overloaded()).drain()
+    stored = reloaded(item)
+    assert (stored.state, stored.attempts) == (QUEUED, 1)
+    assert stored.error == "ProviderError: The endpoint answered 503."
+    assert timedelta(seconds=0.5) < stored.available_at - utc_now() <= timedelta(seconds=1)
+    make_due()
+    answering(Recorder("Hi.")).drain()
+    stored = reloaded(item)
+    assert (stored.state, stored.error) == (DONE, None)
+    assert transcript() == [("user", "Hello"), ("assistant", "Hi.")]
+
+
+def test_after_the_last_attempt_there_is_an_apology_and_a_dead_letter() -> None:
+    item = send(make_chatbot(), "Hello")
+    worker = answering(overloaded())
+    for _ in range(INBOX.attempts):
+        assert transcript() == []
+        make_due()
+        worker.step()
+    stored = reloaded(item)
+    assert (stored.state, stored.attempts) == (DEAD, INBOX.attempts)
+    assert stored.error == "ProviderError: The endpoint answered 503."
+    assert transcript() == [("user", "Hello"), ("assistant", APOLOGY)]
+
+
+def test_an_unknown_provider_is_not_tried_again() -> None:
+    item = send(make_chatbot(model_provider="oracle"), "Hello")
+    consumer(partial(answer, providers=built_in())).drain()
+    stored = reloaded(item)
+    assert (stored.state, stored.attempts) == (DEAD, 1)
+    assert str(stored.error).startswith("The chatbot's provider 'oracle' is unknown; choose one of: offline")
+    assert transcript() == [("user", "Hello"), ("assistant", APOLOGY)]
+
+
+def test_the_failure_of_one_message_does_not_hold_up_another_thread() -> None:
+    send(make_chatbot(model_provider="oracle"), "Hello", thread="broken")
+    send(make_chatbot(), "Hello", thread="whole")
+    consumer(partial(answer, providers=built_in())).drain()
+    assert transcript("whole")[0] == ("user", "Hello")
+
+
+def test_a_message_that_kills_its_workers_ends_as_a_dead_letter() -> None:
+    item = send(make_chatbot(), "Hello")
+    InboxItem.update(attempts=INBOX.attempts).execute()
+    worker = answering(Recorder())
+    worker.drain()
+    stored = reloaded(item)
+    assert (stored.state, stored.error) == (DEAD, "Each worker that tried it stopped before it was done.")
+    assert transcript() == [("user", "Hello"), ("assistant", APOLOGY)]
+
+
+def test_where_not_even_an_apology_can_be_written_the_reason_is_kept() -> None:
+    item = send(make_chatbot(model_provider="oracle"), "Hello")
+    InboxItem.update(metadata={"user_id": {"not": "a number"}}).execute()
+    consumer(partial(answer, providers=built_in())).drain()
+    for _ in range(INBOX.attempts):
+        make_due()
+        consumer(partial(answer, providers=built_in())).drain()
+    stored = reloaded(item)
+    assert stored.state == DEAD
+    assert "No apology could be written" in str(stored.error)
+
+
+def test_an_error_in_our_own_code_leaves_no_message_text_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    send(make_chatbot(), "Hello")
+    answering(Failing(ValueError("A private question"))).drain()
+    assert "private" not in caplog.text
+    assert "ValueError" in caplog.text
+
+
+def test_work_that_is_put_off_costs_no_attempt() -> None:
+    item = send(make_chatbot(), "Hello")
+
+    def put_off(lease: Lease[InboxItem]) -> str:
+        raise Later(30)
+
+    consumer(put_off).drain()
+    stored = reloaded(item)
+    assert (stored.state, stored.attempts) == (QUEUED, 0)
+    assert stored.available_at - utc_now() > timedelta(seconds=25)
+
+
+def test_an_answer_that_comes_after_the_lease_was_lost_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    class Overtaken(Recorder):
+        def stream(self, request: Request) -> Iterator[str]:
+            InboxItem.update(leased_by="somebody else").execute()
+            return iter(["Too late."])
+
+    item = send(make_chatbot(), "Hello")
+    answering(Overtaken()).step()
+    assert transcript() == []
+    assert (reloaded(item).state, reloaded(item).leased_by) == (LEASED, "somebody else")
+    assert "no longer leased by me. Its result is dropped." in caplog.text
+
+
+def test_a_lease_is_renewed_for_as_long_as_the_work_takes() -> None:
+    item = send(make_chatbot(), "Hello")
+    lease = claim(INBOX, "me", 0.3)
+    assert lease is not None
+    with renewing(lease):
+        first = reloaded(item).leased_until
+        assert first is not None
+        eventually(lambda: utc_now() > first + timedelta(seconds=0.2))
+        assert lease_left(item) > timedelta(0)
+        assert claim(INBOX, "other", 0.3) is None
+
+
+def test_a_failing_database_is_told_of_once_and_so_is_its_return(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    stop = threading.Event()
+    outage = Outage("inbox", stop)
+    outage.end()
+    stop.set()  # so that nobody has to wait
+    for _ in range(3):
+        outage.wait(pw.OperationalError("connection refused\nmore"))
+    outage.end()
+    told = [record.getMessage() for record in caplog.records]
+    assert told[0] == "inbox: stopped by OperationalError: connection refused; trying again until it works"
+    assert told[1].startswith("inbox: works again after ")
+    assert len(told) == 2
+
+
+def test_a_loop_survives_an_error_that_nobody_foresaw() -> None:
+    calls: list[float] = []
+    worker = answering(Recorder("Hi."))
+
+    class Broken:
+        def wait(self, stop: threading.Event) -> None:
+            calls.append(time.monotonic())
+            if len(calls) == 1:
+                raise RuntimeError("never seen before")
+            stop.set()
+
+    worker.waker = Broken()
+    worker.run()
+    assert len(calls) == 2
+
+
+def test_the_row_in_hand_is_known_while_it_is_worked_on() -> None:
+    held: list[int] = []
+
+    def look(lease: Lease[InboxItem]) -> str:
+        assert worker.in_hand is not None
+        held.append(worker.in_hand.item.id)
+        lease.finish()
+        return "looked"
+
+    worker = consumer(look)
+    item = send(make_chatbot(), "Hello")
+    worker.drain()
+    assert held == [item.id]
+    assert worker.in_hand is None

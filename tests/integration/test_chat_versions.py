@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from service.chat import versions
+from service.chat.versions import VersionConflict
+from service.database import connection
+from service.models import Chatbot, ChatbotVersion
+from tests.support.chat import make_chatbot, make_user
+
+pytestmark = pytest.mark.usefixtures("service_database")
+
+
+def numbers(chatbot: Chatbot) -> list[int]:
+    return [version.number for version in stored(chatbot)]
+
+
+def stored(chatbot: Chatbot) -> list[ChatbotVersion]:
+    return list(ChatbotVersion.select().where(ChatbotVersion.chatbot == chatbot).order_by(ChatbotVersion.number))
+
+
+def test_a_chatbot_gets_version_1_on_first_use_from_its_own_fields() -> None:
+    author = make_user()
+    chatbot = make_chatbot(user=author, system_prompt="Be kind.", config={"temperature": 0.5})
+    version = versions.current(chatbot)
+    assert (version.number, version.system_prompt, version.config) == (1, "Be kind.", {"temperature": 0.5})
+    assert version.created_by == author
+    assert Chatbot.get().current_version == version
+
+
+def test_asking_again_makes_no_further_version() -> None:
+    chatbot = make_chatbot()
+    assert versions.current(chatbot) == versions.current(chatbot)
+    assert numbers(chatbot) == [1]
+
+
+def test_a_creator_without_a_user_is_no_obstacle() -> None:
+    version = versions.current(make_chatbot(user=None))
+    assert version.created_by is None
+
+
+def test_first_use_by_many_at_once_makes_one_version() -> None:
+    chatbot = make_chatbot()
+    found: list[int] = []
+
+    def use() -> None:
+        with connection():
+            found.append(versions.current(chatbot).id)
+
+    threads = [threading.Thread(target=use) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 6
+    assert len(set(found)) == 1
+    assert numbers(chatbot) == [1]
+
+
+def test_publishing_makes_the_next_version_and_moves_the_chatbot_to_it() -> None:
+    author = make_user()
+    chatbot = make_chatbot(model_name="small", system_prompt="Be brief.")
+    first = versions.current(chatbot)
+    changes = {"system_prompt": "Be thorough.", "title": "Advisor"}
+    second = versions.publish(chatbot, changes, expected=1, author=author, notes="Longer answers")
+    assert (second.number, second.system_prompt, second.model_name) == (2, "Be thorough.", "small")
+    assert (second.created_by, second.notes) == (author, "Longer answers")
+    moved = Chatbot.get()
+    assert (moved.title, moved.system_prompt, moved.current_version) == ("Advisor", "Be thorough.", second)
+    assert (chatbot.title, chatbot.current_version) == ("Advisor", second)
+    assert ChatbotVersion.get_by_id(first.id).system_prompt == "Be brief."
+
+
+def test_publishing_before_first_use_keeps_what_was_there_as_version_1() -> None:
+    chatbot = make_chatbot(system_prompt="Old.")
+    versions.publish(chatbot, {"system_prompt": "New."}, expected=1, author=None)
+    assert [version.system_prompt for version in stored(chatbot)] == ["Old.", "New."]
+
+
+def test_two_editors_do_not_overwrite_each_other() -> None:
+    chatbot = make_chatbot()
+    same_chatbot = Chatbot.get()
+    versions.publish(chatbot, {"system_prompt": "From one."}, expected=1, author=None)
+    with pytest.raises(VersionConflict) as caught:
+        versions.publish(same_chatbot, {"system_prompt": "From two."}, expected=1, author=None)
+    assert (caught.value.expected, caught.value.current) == (1, 2)
+    assert str(caught.value) == (
+        "Version 2 was published while version 1 was being edited; reload, look at the difference and publish again."
+    )
+    assert Chatbot.get().system_prompt == "From one."
+    assert numbers(chatbot) == [1, 2]
+
+
+def test_the_next_number_follows_the_highest_even_when_an_older_version_is_current() -> None:
+    chatbot = make_chatbot()
+    first = versions.current(chatbot)
+    versions.publish(chatbot, {"system_prompt": "Two."}, expected=1, author=None)
+    Chatbot.update(current_version=first).execute()
+    assert versions.publish(chatbot, {"system_prompt": "Three."}, expected=1, author=None).number == 3
+
+
+@pytest.mark.parametrize("name", ["number", "creator", "sytem_prompt"])
+def test_a_setting_that_does_not_exist_is_refused(name: str) -> None:
+    chatbot = make_chatbot()
+    with pytest.raises(ValueError, match=f"no setting named {name}"):
+        versions.publish(chatbot, {name: "x"}, expected=1, author=None)
+    assert numbers(chatbot) == []

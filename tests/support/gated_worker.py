@@ -1,0 +1,15 @@
+"""The real worker process, with the gated provider beside the built-in ones: python -m tests.support.gated_worker"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from service.bot.__main__ import main
+from service.chat.providers import built_in
+from tests.support.providers import Gated
+
+if __name__ == "__main__":
+    gated = Gated(Path(os.environ["TEST_GATE"]))
+    sys.exit(main({**built_in(), "gated": gated}, float(os.environ["TEST_DRAIN_SECONDS"])))

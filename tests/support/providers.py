@@ -1,0 +1,51 @@
+"""Providers that do what a test needs of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from service.chat.providers import ProviderError, Request
+
+
+@dataclass
+class Recorder:
+    """Answers at once and remembers what it was asked."""
+
+    reply: str = "Noted."
+    requests: list[Request] = field(default_factory=list)
+
+    def stream(self, request: Request) -> Iterator[str]:
+        self.requests.append(request)
+        yield from self.reply
+
+
+@dataclass
+class Failing:
+    error: Exception
+
+    def stream(self, request: Request) -> Iterator[str]:
+        yield "half an"
+        raise self.error
+
+
+def overloaded() -> Failing:
+    return Failing(ProviderError("The endpoint answered 503.", is_temporary=True))
+
+
+@dataclass
+class Gated:
+    """Answers once the gate, a folder shared between processes, holds a file named "open". Until then the folder
+    shows by a file named after the process and the question that this process is at work."""
+
+    gate: Path
+
+    def stream(self, request: Request) -> Iterator[str]:
+        (self.gate / f"{os.getpid()} {request.question}").touch()
+        yield "Answer to "
+        while not (self.gate / "open").exists():
+            time.sleep(0.005)
+        yield request.question
