@@ -65,3 +65,6 @@ class Deployment:
 
     def down(self) -> None:
         self.compose("down", "--volumes", "--remove-orphans", "--rmi", "local", "--timeout", "5")
+        # An older release's image has lost its name to the newer one, but not its label.
+        label = f"label=com.docker.compose.project={self.project}"
+        subprocess.run(["docker", "image", "prune", "--force", "--filter", label], capture_output=True)
