@@ -25,7 +25,7 @@ run: $(STAMP) data/secret_key
 run: export SECRET_KEY_FILE ?= $(CURDIR)/data/secret_key
 
 data/secret_key:
-	@mkdir -p data
+	@mkdir -p data && chmod 700 data
 	@(umask 077 && $(BIN)/python -c 'import secrets; print(secrets.token_hex(32))' >$@)
 
 test: $(STAMP)
