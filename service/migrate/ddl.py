@@ -25,7 +25,7 @@ _CLAUSES = {
     "AS",
 }
 # A word that begins a clause, except right after one of these, where it belongs to the clause before.
-_CONTINUES = {"NULL": {"NOT", "SET", "DEFAULT"}, "DEFAULT": {"SET"}, "AS": {"ALWAYS"}, "NOT": {"DEFAULT"}}
+_CONTINUES = {"NULL": {"NOT", "SET", "DEFAULT"}, "DEFAULT": {"SET"}, "AS": {"ALWAYS"}}
 
 
 @dataclass(frozen=True)
