@@ -27,8 +27,13 @@ PERSONA = {
 
 
 def run(config: Config) -> list[str]:
-    """Add what is missing and say what was added. Safe to run again, and by two at once."""
+    """Add what is missing and say what was added."""
     bind(config.database_url, application="slipway-seed")
+    return plant(config)
+
+
+def plant(config: Config) -> list[str]:
+    """The same on the database that the models are bound to. Safe to run again, and by two at once."""
     try:
         with connection() as database, writing(database):
             return [_first_user(config), _first_chatbot()]

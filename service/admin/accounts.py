@@ -11,6 +11,7 @@ import peewee as pw
 from flask import current_app
 from werkzeug.security import check_password_hash
 
+from service.admin.records import LARGEST_ID
 from service.models import User
 from service.models.base import utc_now
 
@@ -41,7 +42,8 @@ class Visitor:
 def load(session_id: str) -> Visitor | None:
     """The visitor of a session, unless the account was closed or its password changed since."""
     number, _, stamp = session_id.partition(".")
-    user = User.get_or_none(User.id == int(number), User.is_active) if number.isdecimal() else None
+    is_id = number.isdecimal() and int(number) <= LARGEST_ID
+    user = User.get_or_none(User.id == int(number), User.is_active) if is_id else None
     is_same = user is not None and hmac.compare_digest(stamp, _stamp(user))
     return Visitor(user) if user and is_same else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -17,9 +18,12 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
-from wtforms.validators import InputRequired, Length, NumberRange, Regexp
+from wtforms.validators import DataRequired, Length, NumberRange, Regexp
 
-LARGEST_ID = 2**31 - 1
+from service.admin.records import LARGEST_ID
+
+# NUL as JSON writes it, unless its backslash is itself escaped.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def strip(text: str | None) -> str:
@@ -40,6 +44,10 @@ def is_storable(text: str) -> bool:
     return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text)
 
 
+def at_most(length: int) -> Length:
+    return Length(max=length, message=f"At most {length:,} characters.")
+
+
 class Storable:
     def __call__(self, _form: Form, field: Field) -> None:
         if not is_storable(field.data or ""):
@@ -50,13 +58,13 @@ class JsonField(TextAreaField):
     """JSON of one kind, kept as it was typed when it can't be read."""
 
     def __init__(self, label: str, kind: type[dict[str, Any]] | type[list[Any]], **options: Any) -> None:
-        super().__init__(label, **options)
+        super().__init__(label, default=kind, **options)  # type: ignore[arg-type]  # the stub knows only text
         self._kind = kind
 
     def _value(self) -> str:
         if self.raw_data:
             return str(self.raw_data[0])
-        return json.dumps(self.data if self.data is not None else self._kind(), indent=2, ensure_ascii=False)
+        return json.dumps(self.data, indent=2, ensure_ascii=False)
 
     def process_formdata(self, valuelist: list[Any]) -> None:
         if not valuelist:
@@ -76,7 +84,7 @@ def _parse(text: str) -> Any:
         raise ValueError(f"Not JSON: {error.msg} in line {error.lineno}, column {error.colno}.") from None
     except (ValueError, RecursionError):
         raise ValueError("This holds a number too large, or is nested too deeply, to be stored as JSON.") from None
-    if not is_storable(stored):
+    if _NUL.search(stored) or not is_storable(stored):
         raise ValueError("This holds a character that can't be stored, such as \\u0000.")
     return value
 
@@ -86,25 +94,25 @@ def _not_json(_constant: str) -> NoReturn:
 
 
 class SignInForm(Form):
-    email = StringField("Email", [InputRequired("Type your email address."), Length(max=254), Storable()])
-    password = PasswordField("Password", [InputRequired("Type your password."), Length(max=1000)])
+    email = StringField("Email", [DataRequired("Type your email address."), at_most(254), Storable()])
+    password = PasswordField("Password", [DataRequired("Type your password."), at_most(1000)])
 
 
 class ChatbotForm(Form):
     title = StringField(
         "Title",
-        [InputRequired("Give the chatbot a title."), Length(min=1, max=120), Storable()],
+        [DataRequired("Give the chatbot a title."), at_most(120), Storable()],
         filters=[strip],
     )
-    system_prompt = TextAreaField("System prompt", [Length(max=200_000), Storable()], filters=[unix_lines])
+    system_prompt = TextAreaField("System prompt", [at_most(200_000), Storable()], filters=[unix_lines])
     model_provider = SelectField("Provider")
-    model_name = StringField("Model", [Length(max=120), Storable()], filters=[strip])
-    pinecone_namespace = StringField("Pinecone namespace", [Length(max=120), Storable()], filters=[strip_or_none])
-    vector_namespace = StringField("Vector namespace", [Length(max=120), Storable()], filters=[strip_or_none])
+    model_name = StringField("Model", [at_most(120), Storable()], filters=[strip])
+    pinecone_namespace = StringField("Pinecone namespace", [at_most(120), Storable()], filters=[strip_or_none])
+    vector_namespace = StringField("Vector namespace", [at_most(120), Storable()], filters=[strip_or_none])
     config = JsonField("Configuration", dict)
     rag_settings = JsonField("Retrieval settings", dict)
     ingestion_run_ids = JsonField("Ingestion runs", list)
-    notes = TextAreaField("What changed, and why?", [Length(max=2000), Storable()], filters=[unix_lines, strip])
+    notes = TextAreaField("What changed, and why?", [at_most(2000), Storable()], filters=[unix_lines, strip])
     expected = IntegerField("Version", [NumberRange(min=0, max=LARGEST_ID)], default=0)
 
     def offer_providers(self, names: Iterable[str], present: str) -> None:
@@ -123,7 +131,7 @@ class MessageForm(Form):
 
     content = TextAreaField(
         "Message",
-        [InputRequired("Type a message."), Length(max=20_000, message="At most 20,000 characters."), Storable()],
+        [DataRequired("Type a message."), at_most(20_000), Storable()],
         filters=[unix_lines, strip],
     )
     key = HiddenField("Key", [Regexp(r"^[0-9a-f]{32}$", message="Load the page again, then send your message.")])

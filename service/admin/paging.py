@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from service.admin.forms import LARGEST_ID
+from service.admin.records import LARGEST_ID
 
 Row = TypeVar("Row")
 

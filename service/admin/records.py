@@ -7,8 +7,8 @@ from typing import TypeVar
 import peewee as pw
 from flask import abort
 
-from service.admin.forms import LARGEST_ID
-
+# What an integer column of PostgreSQL can hold.
+LARGEST_ID = 2**31 - 1
 Record = TypeVar("Record", bound=pw.Model)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -13,10 +13,12 @@ from service.admin.conversations import MESSAGES_SHOWN, is_thread_of, said
 from service.admin.forms import FirstMessageForm, MessageForm
 from service.admin.records import find
 from service.chat.receive import receive
-from service.models import DEAD, DONE, Chatbot, Conversation, InboxItem
+from service.models import DEAD, DONE, Chatbot, Conversation, InboxItem, Message
 from service.models.base import utc_now
 
 pages = Blueprint("talk", __name__, url_prefix="/talk")
+
+SomeForm = TypeVar("SomeForm", bound=MessageForm)
 
 CHANNEL = "panel"
 # After this the person should learn that perhaps nobody is there to answer.
@@ -26,24 +28,22 @@ RECENT = 8
 
 @pages.get("/")
 def index() -> str:
-    return _first_page(FirstMessageForm(chatbot=request.args.get("chatbot", None, int)))
+    return _first_page(_offering(FirstMessageForm(chatbot=request.args.get("chatbot", None, int))))
 
 
 @pages.post("/")
 def start() -> Response | tuple[str, int]:
-    form = FirstMessageForm(request.form)
-    page = _first_page(form)
+    form = _offering(FirstMessageForm(request.form))
     if not form.validate():
-        return page, 400
-    chatbot = find(Chatbot, form.chatbot.data)
+        return _first_page(form), 400
     # From the form's key, so that a message sent twice begins one conversation.
-    return _send(chatbot, f"user-{g.user.id}-{(form.key.data or '')[:12]}", form)
+    return _send(find(Chatbot, form.chatbot.data), f"user-{g.user.id}-{(form.key.data or '')[:12]}", form)
 
 
 @pages.get("/<int:chatbot_id>/<thread>")
 def show(chatbot_id: int, thread: str) -> str:
     chatbot = _partner(chatbot_id, thread)
-    return render_template("talk/show.html", form=_fresh(), **_state(chatbot, thread))
+    return render_template("talk/show.html", form=_keyed(MessageForm()), **_state(chatbot, thread))
 
 
 @pages.get("/<int:chatbot_id>/<thread>/messages")
@@ -58,7 +58,7 @@ def send(chatbot_id: int, thread: str) -> Response | tuple[str, int]:
     state = _state(chatbot, thread)
     form = MessageForm(request.form)
     if not form.validate():
-        return render_template("talk/show.html", form=form, **state), 400
+        return render_template("talk/show.html", form=_keyed(form), **state), 400
     return _send(chatbot, thread, form)
 
 
@@ -84,20 +84,21 @@ def _partner(chatbot_id: int, thread: str) -> Chatbot:
 def _state(chatbot: Chatbot, thread: str) -> dict[str, Any]:
     """What the transcript shows. The inbox is read first: read last, an answer that comes in between would be in
     neither, and the page would stop waiting for it."""
-    waiting = _unanswered(chatbot, thread)
+    items = _unanswered(chatbot, thread)
     conversation = Conversation.get_or_none(chatbot=chatbot, channel=CHANNEL, thread=thread)
-    if conversation is None and not waiting:
+    if conversation is None and not items:
         abort(404)
     newest = list(said(conversation).limit(MESSAGES_SHOWN)) if conversation else []
-    is_waiting = any(item.state != DEAD for item in waiting)
+    items = _not_among(newest, items)
+    waiting = [item for item in items if item.state != DEAD]
     return {
         "chatbot": chatbot,
         "thread": thread,
         "conversation": conversation,
         "messages": newest[::-1],
-        "unanswered": waiting,
-        "is_waiting": is_waiting,
-        "is_late": is_waiting and utc_now() - waiting[0].created_at > PATIENCE,
+        "unanswered": items,
+        "is_waiting": bool(waiting),
+        "is_late": bool(waiting) and utc_now() - waiting[0].created_at > PATIENCE,
     }
 
 
@@ -106,19 +107,27 @@ def _unanswered(chatbot: Chatbot, thread: str) -> list[InboxItem]:
     return list(InboxItem.select().where(of_thread, InboxItem.state != DONE).order_by(InboxItem.id))
 
 
-def _fresh() -> MessageForm:
-    return MessageForm(key=secrets.token_hex(16))
+def _not_among(messages: list[Message], items: list[InboxItem]) -> list[InboxItem]:
+    """Without what the messages show already, such as one that was given up with an apology, and what is older."""
+    shown = {message.metadata.get("inbox", 0) for message in messages if message.role == "user"}
+    return [item for item in items if item.id not in shown and item.id > min(shown, default=0)]
+
+
+def _keyed(form: SomeForm) -> SomeForm:
+    """With a key of its own, so that it can be sent; a key that was refused must not be offered again."""
+    if not form.key.data or form.key.errors:
+        form.key.data = secrets.token_hex(16)
+    return form
+
+
+def _offering(form: FirstMessageForm) -> FirstMessageForm:
+    chatbots = Chatbot.select(Chatbot.id, Chatbot.title).order_by(Chatbot.title, Chatbot.id)
+    form.chatbot.choices = [(chatbot.id, chatbot.title) for chatbot in chatbots]
+    return form
 
 
 def _first_page(form: FirstMessageForm) -> str:
-    chatbots = list(Chatbot.select(Chatbot.id, Chatbot.title).order_by(Chatbot.title, Chatbot.id))
-    form.chatbot.choices = [(chatbot.id, chatbot.title) for chatbot in chatbots]
-    if not form.key.data:
-        form.key.data = secrets.token_hex(16)
-    recent = (
-        Conversation.select(Conversation, Chatbot)
-        .join(Chatbot)
-        .where(Conversation.user == g.user, Conversation.channel == CHANNEL)
-    )
+    is_mine = (Conversation.user == g.user) & (Conversation.channel == CHANNEL)
+    recent = Conversation.select(Conversation, Chatbot).join(Chatbot).where(is_mine)
     recent = recent.order_by(Conversation.updated_at.desc()).limit(RECENT)
-    return render_template("talk/index.html", form=form, chatbots=chatbots, recent=list(recent))
+    return render_template("talk/index.html", form=_keyed(form), recent=list(recent))

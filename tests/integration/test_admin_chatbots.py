@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask import Flask
+
+from service.chat import versions
+from service.models import Chatbot, ChatbotVersion, Creator, CreatorUser, User
+from service.url import DatabaseUrl
+from tests.support.chat import make_chatbot
+from tests.support.panel import ONE_ENGINE, Browser, fields_of, panel, signed_in
+
+
+@pytest.fixture
+def app(service_database: DatabaseUrl) -> Flask:
+    return panel(service_database)
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    return signed_in(app)
+
+
+def numbers() -> list[int]:
+    return [version.number for version in ChatbotVersion.select().order_by(ChatbotVersion.number)]
+
+
+def test_the_first_chatbot_is_made_for_a_creator_of_the_users_own(browser: Browser) -> None:
+    assert "No chatbot yet" in browser.read("/chatbots/")
+    response = browser.submit("/chatbots/new", title="Harbour", config='{"temperature": 0.1}')
+    chatbot = Chatbot.get()
+    assert response.location == f"/chatbots/{chatbot.id}"
+    assert (chatbot.title, chatbot.config, chatbot.current_version.number) == ("Harbour", {"temperature": 0.1}, 1)
+    assert chatbot.current_version.created_by == User.get()
+    assert CreatorUser.get().creator == chatbot.creator
+    browser.submit("/chatbots/new", title="Another")
+    assert Creator.select().count() == 1, "the second chatbot belongs to the same creator"
+
+
+def test_the_list_shows_the_live_version_of_each_chatbot(browser: Browser) -> None:
+    versions.current(make_chatbot(title="Old hand"))
+    make_chatbot(title="Newcomer")
+    page = browser.read("/chatbots/")
+    assert page.index("Newcomer") < page.index("Old hand")
+    assert "version 1" in page
+    assert "no version yet" in page
+
+
+def test_an_edit_makes_the_next_version_and_leaves_the_old_one(browser: Browser) -> None:
+    chatbot = make_chatbot(system_prompt="Be brief.", vector_namespace="docs", rag_settings={"k": 4})
+    response = browser.submit(
+        f"/chatbots/{chatbot.id}/edit", title="Renamed", system_prompt="Be kind.", notes="Visitors complained."
+    )
+    assert response.location == f"/chatbots/{chatbot.id}"
+    assert "Version 2 is live." in browser.read(f"/chatbots/{chatbot.id}")
+    first, second = ChatbotVersion.select().order_by(ChatbotVersion.number)
+    assert (first.system_prompt, second.system_prompt) == ("Be brief.", "Be kind.")
+    assert (second.notes, second.created_by) == ("Visitors complained.", User.get())
+    assert (second.vector_namespace, second.rag_settings) == ("docs", {"k": 4}), "the untouched fields stay"
+    stored = Chatbot.get()
+    assert (stored.title, stored.system_prompt, stored.current_version) == ("Renamed", "Be kind.", second)
+
+
+def test_two_editors_do_not_overwrite_each_other(app: Flask) -> None:
+    chatbot = make_chatbot(system_prompt="Be brief.", model_name="small")
+    path = f"/chatbots/{chatbot.id}/edit"
+    dana, eve = signed_in(app), signed_in(app, "eve@example.org")
+    seen_by_both = dana.fields(path) | {"system_prompt": "Be kind.", "notes": "Kindness."}
+    assert eve.submit(path, model_name="large").status_code == 303
+
+    conflict = dana.send(path, seen_by_both)
+    assert conflict.status_code == 409
+    assert "eve published" in conflict.text
+    assert "Changed there: Model." in conflict.text
+    kept = fields_of(conflict.text)
+    assert (kept["system_prompt"], kept["notes"], kept["expected"]) == ("Be kind.", "Kindness.", "2")
+    assert numbers() == [1, 2], "nothing was published"
+
+    assert dana.send(path, kept | {"model_name": "large"}).status_code == 303
+    newest = versions.current(chatbot)
+    assert (newest.number, newest.system_prompt, newest.model_name) == (3, "Be kind.", "large")
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ({"title": " "}, "Give the chatbot a title."),
+        ({"config": '{"a": }'}, "Not JSON: Expecting value in line 1, column 7."),
+        ({"ingestion_run_ids": "{}"}, "This has to be a list: [ … ]"),
+        ({"model_provider": "abacus"}, "Not a valid choice."),
+        ({"system_prompt": "x" * 200_001}, "At most 200,000 characters."),
+    ],
+)
+def test_what_can_not_be_published_is_kept_and_explained(
+    browser: Browser, typed: dict[str, str], complaint: str
+) -> None:
+    chatbot = make_chatbot()
+    for path in (f"/chatbots/{chatbot.id}/edit", "/chatbots/new"):
+        response = browser.submit(path, **{"title": "Kept", "system_prompt": "Kept too"} | typed)
+        assert response.status_code == 400
+        assert complaint in response.text
+        kept = fields_of(response.text)
+        assert kept["title"] == typed.get("title", "Kept").strip()
+    assert numbers() == [1]
+
+
+def test_the_json_of_a_version_comes_back_as_it_went_in(browser: Browser) -> None:
+    config = {"stop": ["<end>", "“quote”"], "limits": {"tokens": 10**12, "share": 0.25}, "on": True}
+    chatbot = make_chatbot(config=config)
+    path = f"/chatbots/{chatbot.id}/edit"
+    assert json.loads(browser.fields(path)["config"]) == config
+    browser.submit(path)
+    assert versions.current(chatbot).config == config
+
+
+def test_a_version_page_shows_what_the_version_said(browser: Browser) -> None:
+    chatbot = make_chatbot(system_prompt="Speak <softly>.")
+    versions.current(chatbot)
+    versions.publish(chatbot, {"system_prompt": "Speak up."}, expected=1, author=None)
+    page = browser.read(f"/chatbots/{chatbot.id}/versions/1")
+    assert "Speak &lt;softly&gt;." in page
+    assert "Speak up." not in page
+
+
+def test_what_is_not_there_is_a_404(browser: Browser) -> None:
+    chatbot = make_chatbot()
+    for path in ("/chatbots/99", f"/chatbots/{2**70}", f"/chatbots/{chatbot.id}/versions/7", "/chatbots/0/edit"):
+        assert browser.get(path).status_code == 404, path

@@ -1,0 +1,189 @@
+"""What holds for every page, also for those that are still to be written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from service.admin.errors import TEXTS
+from service.admin.security import BODY_LIMIT, POLICY
+from service.database import proxy
+from service.url import ROOT, DatabaseUrl
+from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
+from tests.support.postgresql import Server
+
+# Nobody gets an answer from these, and is sent to the sign-in by all others.
+OPEN_TO_NOBODY = {
+    ("GET", "/sign-in"): 200,
+    ("POST", "/sign-in"): 400,
+    ("GET", "/healthz"): 200,
+    ("GET", "/readyz"): 200,
+    ("GET", "/static/panel.css"): 200,
+    ("GET", "/bootstrap/static/css/bootstrap.min.css"): 200,
+}
+VALUES = {"chatbot_id": 1, "conversation_id": 1, "number": 1, "thread": "user-1-a"}
+FILES = {"static": "panel.css", "bootstrap.static": "css/bootstrap.min.css"}
+
+
+@pytest.fixture
+def app(service_database: DatabaseUrl) -> Flask:
+    return panel(service_database, ROOT / "migrations")
+
+
+def routes(app: Flask) -> Iterator[tuple[str, str]]:
+    """Every method and address of the panel."""
+    with app.test_request_context():
+        for rule in app.url_map.iter_rules():
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+                yield method, _address(app, rule)
+
+
+def _address(app: Flask, rule: Rule) -> str:
+    wanted: dict[str, Any] = {name: VALUES.get(name, FILES.get(rule.endpoint)) for name in rule.arguments}
+    assert None not in wanted.values(), f"add a value for {rule}"
+    return app.url_for(rule.endpoint, **wanted)
+
+
+@ONE_ENGINE
+def test_nobody_gets_beyond_the_sign_in(app: Flask) -> None:
+    add_user()
+    found = {}
+    for method, path in routes(app):
+        response = Browser(app).client.open(path, method=method)
+        if not (response.location or "").startswith("/sign-in"):
+            found[method, path] = response.status_code
+    assert found == OPEN_TO_NOBODY
+
+
+@ONE_ENGINE
+def test_every_answer_carries_the_security_headers(app: Flask) -> None:
+    browser = signed_in(app)
+    for path in ("/chatbots/", "/nope", "/healthz", "/static/panel.css", "/bootstrap/static/css/bootstrap.min.css"):
+        headers = browser.get(path).headers
+        assert headers.getlist("Content-Security-Policy") == [POLICY], path
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+    assert "unsafe" not in POLICY
+    assert browser.get("/chatbots/").headers["Cache-Control"] == "no-store"
+
+
+@ONE_ENGINE
+def test_no_page_has_an_inline_script_or_style_or_asks_another_site(app: Flask) -> None:
+    browser = signed_in(app)
+    for path in ("/chatbots/", "/chatbots/new", "/conversations/", "/talk/", "/migrations/", "/nope"):
+        page = browser.get(path).text
+        assert "<style" not in page
+        assert " style=" not in page
+        assert "<script>" not in page
+        assert " onclick=" not in page
+        assert 'src="http' not in page
+        assert 'href="http' not in page
+
+
+@ONE_ENGINE
+def test_what_needs_no_database_opens_no_connection(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy.obj.close()
+    opened = []
+    connect = proxy.obj.connect
+
+    def counted() -> None:
+        opened.append(1)
+        connect()
+
+    monkeypatch.setattr(proxy.obj, "connect", counted)
+    browser = Browser(app)
+    for path in ("/healthz", "/static/panel.css", "/nope"):
+        browser.get(path)
+    assert opened == []
+    browser.get("/sign-in")
+    assert opened == [1]
+    assert proxy.obj.is_closed(), "the connection ends with the request"
+
+
+@ONE_ENGINE
+def test_an_unknown_address_says_so_in_the_same_look(app: Flask) -> None:
+    for browser in (Browser(app), signed_in(app)):
+        response = browser.get("/nope")
+        assert response.status_code == 404
+        assert TEXTS[404][0] in response.text
+
+
+@ONE_ENGINE
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(app: Flask) -> None:
+    browser = signed_in(app)
+    response = browser.submit("/chatbots/new", system_prompt="x" * (BODY_LIMIT + 1))
+    assert response.status_code == 413
+    assert TEXTS[413][0] in response.text
+
+
+@ONE_ENGINE
+def test_a_mistake_of_ours_is_a_page_that_keeps_the_details_in_the_log(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> str:
+        raise ZeroDivisionError("the secret of the machine room")
+
+    app.view_functions["migrations.index"] = broken
+    response = signed_in(app).get("/migrations/")
+    assert response.status_code == 500
+    assert TEXTS[500][0] in response.text
+    assert "machine room" not in response.text
+    assert "machine room" in caplog.text
+
+
+@pytest.mark.parametrize("service_database", ["postgresql"], indirect=True)
+def test_without_its_database_the_panel_says_so_and_recovers_by_itself(
+    app: Flask, postgresql_server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser = signed_in(app)
+    proxy.obj.close()
+    postgresql_server.stop()
+    with caplog.at_level(logging.ERROR):
+        response = browser.get("/chatbots/")
+    assert response.status_code == 503
+    assert TEXTS[503][0] in response.text
+    assert "GET /chatbots/: the database failed with OperationalError" in caplog.text
+    assert browser.get("/healthz").json == {"status": "ok"}
+    ready = browser.get("/readyz")
+    assert (ready.status_code, ready.json) == (
+        503,
+        {"status": "not ready", "reason": "The database can't be reached."},
+    )
+    postgresql_server.start()
+    assert browser.get("/chatbots/").status_code == 200
+    assert browser.get("/readyz").status_code == 200
+
+
+def test_the_panel_is_ready_when_the_schema_is_current(app: Flask) -> None:
+    response = Browser(app).get("/readyz")
+    assert (response.status_code, response.json) == (200, {"status": "ready", "reason": "The schema is current."})
+
+
+def test_the_panel_is_not_ready_on_an_empty_database_and_names_what_is_missing(database_url: DatabaseUrl) -> None:
+    response = Browser(panel(database_url, ROOT / "migrations")).get("/readyz")
+    assert response.status_code == 503
+    assert response.json
+    assert response.json["pending"][0] == "001_initial"
+    assert "001_initial" in response.json["reason"]
+
+
+def test_readiness_tells_neither_host_nor_user_nor_password() -> None:
+    url = DatabaseUrl("postgresql", "nowhere", host="127.0.0.1", port=1, user="somebody")
+    response = Browser(panel(replace(url, password="hush"), ROOT / "migrations")).get("/readyz")
+    assert response.status_code == 503
+    for secret in ("127.0.0.1", "somebody", "hush", "nowhere"):
+        assert secret not in response.text
+
+
+@ONE_ENGINE
+def test_a_missing_migrations_folder_closes_readiness(service_database: DatabaseUrl) -> None:
+    response = Browser(panel(service_database, "/nowhere/migrations")).get("/readyz")
+    assert response.status_code == 503
+    assert response.json
+    assert "/nowhere/migrations" in response.json["reason"]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from werkzeug.security import check_password_hash
+
+from service import seed
+from service.chat import versions
+from service.config import Config
+from service.models import Chatbot, Creator, Persona, User
+from service.url import DatabaseUrl
+from tests.support.chat import make_chatbot, make_user
+from tests.support.panel import Browser, at_once, panel
+from tests.support.processes import as_text
+
+
+def config(url: DatabaseUrl, **settings: str) -> Config:
+    return Config.from_env({"DATABASE_URL": as_text(url)} | settings)
+
+
+def test_a_fresh_installation_gets_a_user_a_chatbot_and_a_persona(service_database: DatabaseUrl) -> None:
+    user_line, chatbot_line = seed.run(config(service_database))
+    password = user_line.rpartition(" ")[2]
+    assert "admin@example.com" in user_line
+    assert "only this once" in user_line
+    assert "Harbour desk" in chatbot_line
+    assert len(password) >= 16
+    assert versions.current(Chatbot.get()).number == 1
+    assert Persona.get().user == User.get()
+    assert Browser(panel(service_database)).sign_in("admin@example.com", password).status_code == 303
+
+
+def test_a_given_password_is_used_and_never_told(service_database: DatabaseUrl) -> None:
+    given = config(service_database, ADMIN_EMAIL=" Dana@Example.org ", ADMIN_PASSWORD="hush-hush-hush")
+    lines = seed.run(given)
+    assert "hush" not in "".join(lines)
+    user = User.get()
+    assert user.email == "dana@example.org"
+    assert user.password_hash.startswith("scrypt:32768:8:1$")
+    assert check_password_hash(user.password_hash, "hush-hush-hush")
+
+
+def test_a_second_run_adds_nothing(service_database: DatabaseUrl) -> None:
+    seed.run(config(service_database))
+    assert seed.run(config(service_database)) == [
+        "There are panel users already; none was added.",
+        "There are chatbots already; none was added.",
+    ]
+    assert (User.select().count(), Chatbot.select().count(), Creator.select().count()) == (1, 1, 1)
+
+
+def test_what_is_there_already_is_left_alone(service_database: DatabaseUrl) -> None:
+    make_chatbot(user=make_user())
+    lines = seed.run(config(service_database, ADMIN_EMAIL="other@example.org"))
+    assert all("none was added" in line for line in lines)
+
+
+def test_two_runs_at_once_add_one_user(service_database: DatabaseUrl) -> None:
+    told: list[str] = []
+    at_once(2, lambda: told.extend(seed.plant(config(service_database))))
+    assert (User.select().count(), Chatbot.select().count()) == (1, 1)
+    assert sum("only this once" in line for line in told) == 1

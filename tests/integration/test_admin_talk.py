@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from service.admin.talk import PATIENCE
+from service.bot.inbox import INBOX, answer, apologise_and_bury
+from service.bot.lease import claim
+from service.chat.providers import built_in
+from service.models import DEAD, QUEUED, Chatbot, Conversation, InboxItem, Message, User
+from service.models.base import utc_now
+from service.url import DatabaseUrl
+from tests.support.chat import make_chatbot
+from tests.support.panel import ONE_ENGINE, Browser, panel, signed_in
+
+
+@pytest.fixture
+def app(service_database: DatabaseUrl) -> Flask:
+    return panel(service_database)
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    return signed_in(app)
+
+
+@pytest.fixture
+def chatbot(browser: Browser) -> Chatbot:
+    return make_chatbot(title="Helper")
+
+
+def work() -> None:
+    """What the worker does with the next message."""
+    lease = claim(INBOX, "the test", 30)
+    assert lease
+    answer(lease, built_in())
+
+
+def talk(browser: Browser, content: str) -> str:
+    """Begin a conversation; its address."""
+    location = browser.submit("/talk/", content=content).location
+    assert location
+    return location.removesuffix("#newest")
+
+
+def test_without_a_chatbot_the_page_says_so(browser: Browser) -> None:
+    assert "There is nobody to talk to" in browser.read("/talk/")
+
+
+def test_a_message_goes_through_the_inbox_to_the_worker_and_its_answer_comes_back(
+    browser: Browser, chatbot: Chatbot
+) -> None:
+    path = talk(browser, "Is berth 12\r\nfree?")
+    item, user = InboxItem.get(), User.get()
+    assert (item.state, item.channel, item.content) == (QUEUED, "panel", "Is berth 12\nfree?")
+    assert item.metadata == {"user_id": user.id}
+    waiting = browser.read(path)
+    assert "waiting for the bot worker…" in waiting
+    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in waiting
+
+    work()
+    page = browser.read(path)
+    assert "You wrote: “Is berth 12 free?”." in page
+    assert page.count("Is berth 12\nfree?") == 1, "the question is no longer shown as waiting too"
+    assert "waiting for" not in page
+    assert "http-equiv" not in page
+    assert Conversation.get().user == user
+    assert path in browser.read("/talk/"), "the conversation can be gone on with"
+
+
+def test_the_fragment_for_the_script_is_the_transcript_alone(browser: Browser, chatbot: Chatbot) -> None:
+    path = talk(browser, "Hello")
+    waiting = browser.read(f"{path}/messages")
+    assert 'data-waiting="soon"' in waiting
+    assert "<html" not in waiting
+    work()
+    assert "data-waiting" not in browser.read(f"{path}/messages")
+
+
+def test_the_next_message_goes_into_the_same_conversation(browser: Browser, chatbot: Chatbot) -> None:
+    path = talk(browser, "One")
+    work()
+    assert browser.submit(path, content="Two").location == f"{path}#newest"
+    work()
+    assert Conversation.select().count() == 1
+    assert [message.role for message in Message.select().order_by(Message.id)] == ["user", "assistant"] * 2
+
+
+def test_a_message_sent_twice_by_an_impatient_finger_is_one(browser: Browser, chatbot: Chatbot) -> None:
+    fields = browser.fields("/talk/") | {"content": "Hello"}
+    first, second = browser.send("/talk/", fields), browser.send("/talk/", fields)
+    assert first.location == second.location
+    assert InboxItem.select().count() == 1
+
+
+def test_a_message_that_nobody_answers_says_what_to_look_at(browser: Browser, chatbot: Chatbot) -> None:
+    path = talk(browser, "Is anybody there?")
+    assert "docker compose logs bot" not in browser.read(path)
+    InboxItem.update(created_at=utc_now() - PATIENCE - timedelta(seconds=1)).execute()
+    page = browser.read(path)
+    assert "docker compose logs bot" in page
+    assert 'data-waiting="late"' in page, "it goes on asking, but less often"
+
+
+def test_a_message_that_was_given_up_shows_the_apology_and_the_reason_once(browser: Browser, chatbot: Chatbot) -> None:
+    path = talk(browser, "Unanswerable?")
+    lease = claim(INBOX, "the test", 30)
+    assert lease
+    apologise_and_bury(lease, "The provider refused the key.")
+    assert InboxItem.get().state == DEAD
+    page = browser.read(path)
+    assert page.count("Unanswerable?") == 1
+    assert page.count("The provider refused the key.") == 1
+    assert "data-waiting" not in page
+
+
+def test_a_message_that_died_without_an_apology_is_still_shown_with_the_reason(
+    browser: Browser, chatbot: Chatbot
+) -> None:
+    path = talk(browser, "Lost?")
+    InboxItem.update(state=DEAD, error="Each worker stopped.").execute()
+    page = browser.read(path)
+    assert "Lost?" in page
+    assert "could not be answered: Each worker stopped." in page
+
+
+def test_somebody_elses_conversation_is_not_there(app: Flask, browser: Browser, chatbot: Chatbot) -> None:
+    path = talk(browser, "Private")
+    other = signed_in(app, "eve@example.org")
+    assert other.get(path).status_code == 404
+    assert other.get(f"{path}/messages").status_code == 404
+    assert other.submit("/talk/", to=path, content="I am Dana").status_code == 404
+    assert path not in other.read("/talk/")
+    assert InboxItem.select().count() == 1
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ({"content": "  \n "}, "Type a message."),
+        ({"content": "x" * 20_001}, "At most 20,000 characters."),
+        ({"content": "Hello", "key": "mine"}, "Load the page again, then send your message."),
+    ],
+)
+def test_what_can_not_be_sent_is_explained(
+    browser: Browser, chatbot: Chatbot, typed: Mapping[str, str], complaint: str
+) -> None:
+    path = talk(browser, "First")
+    for address in ("/talk/", path):
+        response = browser.submit(address, **typed)
+        assert response.status_code == 400
+        assert complaint in response.text
+    assert browser.submit("/talk/", content="Hello", chatbot="99").status_code == 400
+    assert InboxItem.select().count() == 1
+
+
+@ONE_ENGINE
+def test_an_address_that_names_nothing_is_a_404(browser: Browser, chatbot: Chatbot) -> None:
+    thread = f"user-{User.get().id}-abc"
+    assert browser.get(f"/talk/{chatbot.id}/{thread}").status_code == 404
+    assert browser.get(f"/talk/99/{thread}").status_code == 404
+
+
+@ONE_ENGINE
+def test_the_chatbot_of_a_link_is_chosen_already(browser: Browser, chatbot: Chatbot) -> None:
+    other = make_chatbot(title="Another")
+    page = browser.read(f"/talk/?chatbot={other.id}")
+    assert re.search(rf'<option selected value="{other.id}">', page)

@@ -1,0 +1,125 @@
+"""The panel without a network: a browser that reads forms, fills them in and sends them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.security import generate_password_hash
+from werkzeug.test import TestResponse
+
+from service.admin import create_app
+from service.config import Config
+from service.models import User
+from service.url import DatabaseUrl
+from tests.support.processes import as_text
+
+EMAIL, PASSWORD = "dana@example.org", "a long enough password"
+# Cheap on purpose; how dear the real ones are is seen where a password is set.
+PASSWORD_HASH = generate_password_hash(PASSWORD, method="scrypt:1024:8:1")
+
+
+def panel(url: DatabaseUrl, migrations: Path | str = "", **settings: str) -> Flask:
+    environ = {"DATABASE_URL": as_text(url), "SECRET_KEY": "a key of the tests", "MIGRATIONS_DIR": str(migrations)}
+    return create_app(Config.from_env(environ | settings))
+
+
+def add_user(email: str = EMAIL, **fields: Any) -> User:
+    return User.create(**{"email": email, "name": email.partition("@")[0], "password_hash": PASSWORD_HASH} | fields)
+
+
+# For what does not depend on the engine: its tests need not run twice.
+ONE_ENGINE = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
+
+
+class Browser:
+    """Keeps cookies, follows no redirect by itself, and sends what the form of a page holds."""
+
+    def __init__(self, app: Flask) -> None:
+        self.client = app.test_client()
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.client.get(path, **options)
+
+    def read(self, path: str) -> str:
+        """The page as text; anything but a page that is there fails the test."""
+        response = self.get(path)
+        assert response.status_code == 200, f"{path} answered {response.status}"
+        return response.text
+
+    def submit(self, path: str, to: str = "", **typed: str) -> TestResponse:
+        """Open the page and send its form with what was typed."""
+        return self.send(to or path, self.fields(path) | typed)
+
+    def send(self, path: str, fields: dict[str, str]) -> TestResponse:
+        return self.client.post(path, data=fields)
+
+    def fields(self, path: str) -> dict[str, str]:
+        return fields_of(self.get(path).text)
+
+    def sign_in(self, email: str = EMAIL, password: str = PASSWORD, path: str = "/sign-in") -> TestResponse:
+        return self.submit(path, email=email, password=password)
+
+
+def signed_in(app: Flask, email: str = EMAIL) -> Browser:
+    """The browser of a user, who is added if need be."""
+    if not User.select().where(User.email == email).exists():
+        add_user(email)
+    browser = Browser(app)
+    assert browser.sign_in(email).status_code == 303
+    return browser
+
+
+def at_once(times: int, work: Callable[[], object]) -> None:
+    """Do the work in as many threads, which all begin together."""
+    barrier = threading.Barrier(times)
+
+    def begin() -> None:
+        barrier.wait()
+        work()
+
+    threads = [threading.Thread(target=begin) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def fields_of(page: str) -> dict[str, str]:
+    parser = _Fields()
+    parser.feed(page)
+    return parser.values
+
+
+class _Fields(HTMLParser):
+    """What a browser would send for the untouched form of the page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self._textarea = self._select = ""
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attributes}
+        if tag == "input":
+            self.values[given["name"]] = given.get("value", "")
+        if tag == "textarea":
+            self._textarea = given["name"]
+            self.values[self._textarea] = ""
+        if tag == "select":
+            self._select = given["name"]
+        if tag == "option" and (self._select not in self.values or "selected" in given):
+            self.values[self._select] = given["value"]
+
+    def handle_data(self, data: str) -> None:
+        if self._textarea:
+            self.values[self._textarea] += data.removeprefix("\r\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._textarea = ""

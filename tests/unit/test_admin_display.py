@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from service.admin.display import code_marks, count, milliseconds, relative, when
+
+NOW = datetime(2026, 11, 21, 12, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        (timedelta(seconds=3), "just now"),
+        (timedelta(seconds=59), "just now"),
+        (timedelta(minutes=1), "1 minute ago"),
+        (timedelta(minutes=59, seconds=59), "59 minutes ago"),
+        (timedelta(hours=1), "1 hour ago"),
+        (timedelta(hours=47), "1 day ago"),
+        (timedelta(days=45), "1 month ago"),
+        (timedelta(days=800), "2 years ago"),
+        (timedelta(minutes=-5), "in 5 minutes"),
+    ],
+)
+def test_a_time_reads_as_a_person_would_say_it(age: timedelta, words: str) -> None:
+    assert relative(NOW - age, NOW) == words
+
+
+def test_the_exact_time_is_there_on_hover_and_for_machines() -> None:
+    shown = when(datetime(2020, 1, 2, 3, 4, 5, 678))
+    assert 'title="2020-01-02 03:04:05 UTC"' in shown
+    assert 'datetime="2020-01-02T03:04:05Z"' in shown
+
+
+def test_no_time_is_a_dash() -> None:
+    assert "–" in when(None)
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 rows"), (1, "1 row"), (12345, "12,345 rows")])
+def test_counts_agree_with_their_noun(number: int, words: str) -> None:
+    assert count(number, "row") == words
+
+
+@pytest.mark.parametrize(("duration", "words"), [(None, "–"), (0, "0 ms"), (999, "999 ms"), (1540, "1.5 s")])
+def test_durations_keep_the_unit_that_fits(duration: int | None, words: str) -> None:
+    assert milliseconds(duration) == words
+
+
+def test_commands_in_a_sentence_are_set_as_code_and_everything_else_is_escaped() -> None:
+    assert code_marks("Run `a <b>` <now>") == "Run <code>a &lt;b&gt;</code> &lt;now&gt;"
