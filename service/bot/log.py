@@ -11,8 +11,8 @@ import peewee as pw
 
 from service.url import ROOT
 
-# They log addresses, which hold the bot's token, and message texts.
-_TALKATIVE = ("httpx", "httpcore", "telegram")
+# They log addresses, which hold the bot's token, and message texts; Peewee's are the values in its SQL.
+_TALKATIVE = ("httpx", "httpcore", "telegram", "peewee")
 _DATABASE_IS_GONE = (pw.OperationalError, pw.InterfaceError)
 
 

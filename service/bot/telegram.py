@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from telegram import Bot, Message, ReplyParameters, Update
@@ -113,8 +114,8 @@ def _asked_delay(error: Exception) -> float:
 
 
 def _seconds(error: RetryAfter) -> float:
-    # The public attribute changes its type with an environment variable and warns on each use.
-    return error._retry_after.total_seconds()
+    delay = error.retry_after  # which of the two, PTB_TIMEDELTA decides
+    return delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
 
 
 def _topic(message: Message) -> int | None:

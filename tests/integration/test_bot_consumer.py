@@ -23,6 +23,7 @@ from tests.support.providers import Failing, Recorder, overloaded
 from tests.support.workers import eventually
 
 pytestmark = pytest.mark.usefixtures("service_database")
+on_sqlite = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
 
 Work = Callable[[Lease[InboxItem]], str]
 
@@ -48,6 +49,7 @@ def test_a_step_answers_one_message() -> None:
     assert transcript() == [("user", "Hello"), ("assistant", "Hi.")]
 
 
+@on_sqlite
 def test_the_log_has_one_line_a_message_with_ids_and_times_but_no_text(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     item = send(make_chatbot(), "A private question")
@@ -123,6 +125,7 @@ def test_where_not_even_an_apology_can_be_written_the_reason_is_kept() -> None:
     assert "No apology could be written" in str(stored.error)
 
 
+@on_sqlite
 def test_an_error_in_our_own_code_leaves_no_message_text_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     send(make_chatbot(), "Hello")
     answering(Failing(ValueError("A private question"))).drain()
@@ -130,6 +133,7 @@ def test_an_error_in_our_own_code_leaves_no_message_text_in_the_log(caplog: pyte
     assert "ValueError" in caplog.text
 
 
+@on_sqlite
 def test_work_that_is_put_off_costs_no_attempt() -> None:
     item = send(make_chatbot(), "Hello")
 
@@ -167,6 +171,7 @@ def test_a_lease_is_renewed_for_as_long_as_the_work_takes() -> None:
         assert claim(INBOX, "other", 0.3) is None
 
 
+@on_sqlite
 def test_a_failing_database_is_told_of_once_and_so_is_its_return(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     stop = threading.Event()
@@ -182,6 +187,7 @@ def test_a_failing_database_is_told_of_once_and_so_is_its_return(caplog: pytest.
     assert len(told) == 2
 
 
+@on_sqlite
 def test_a_loop_survives_an_error_that_nobody_foresaw() -> None:
     calls: list[float] = []
     worker = answering(Recorder("Hi."))
@@ -198,6 +204,7 @@ def test_a_loop_survives_an_error_that_nobody_foresaw() -> None:
     assert len(calls) == 2
 
 
+@on_sqlite
 def test_the_row_in_hand_is_known_while_it_is_worked_on() -> None:
     held: list[int] = []
 

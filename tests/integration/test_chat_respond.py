@@ -12,6 +12,7 @@ from tests.support.chat import make_chatbot, make_user, send, transcript
 from tests.support.providers import Failing, Recorder, overloaded
 
 pytestmark = pytest.mark.usefixtures("service_database")
+on_sqlite = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
 
 
 class SomebodyWasFirst(Exception):
@@ -46,6 +47,7 @@ def test_a_message_and_its_answer_are_written_together() -> None:
     assert (talk.channel, talk.thread, talk.title) == ("panel", "one", "Hello")
 
 
+@on_sqlite
 def test_an_answer_in_the_panel_needs_no_delivery() -> None:
     answer(send(make_chatbot(), "Hello"))
     assert OutboxItem.select().count() == 0
@@ -76,6 +78,7 @@ def test_the_next_message_of_the_thread_continues_its_conversation() -> None:
     ]
 
 
+@on_sqlite
 @pytest.mark.parametrize("other", [{"thread": "two"}, {"channel": "telegram"}])
 def test_another_thread_or_channel_is_another_conversation(other: dict[str, Any]) -> None:
     chatbot, recorder = make_chatbot(), Recorder()
@@ -111,6 +114,7 @@ def test_a_conversation_without_a_version_takes_the_current_one() -> None:
     assert Conversation.get().chatbot_version == versions.current(chatbot)
 
 
+@on_sqlite
 def test_the_version_decides_on_model_and_settings() -> None:
     recorder = Recorder()
     answer(send(make_chatbot(model_name="small", config={"temperature": 0}), "Hello"), recorder)
@@ -125,6 +129,7 @@ def test_the_person_and_their_persona_are_known() -> None:
     assert (reply.persona, reply.reply_to.user, Conversation.get().user) == (persona, ada, ada)
 
 
+@on_sqlite
 @pytest.mark.parametrize(("is_active", "is_own"), [(False, True), (True, False)])
 def test_a_persona_that_is_inactive_or_somebody_elses_is_not_used(is_active: bool, is_own: bool) -> None:
     ada, bob, recorder = make_user(), make_user("Bob"), Recorder()
@@ -146,6 +151,7 @@ def test_when_somebody_else_was_first_nothing_is_written() -> None:
     assert written() == (0, 0, 0)
 
 
+@on_sqlite
 @pytest.mark.parametrize("failing", [overloaded(), Failing(ValueError("bug")), Recorder(reply=" \n")])
 def test_without_an_answer_nothing_is_written(failing: Failing | Recorder) -> None:
     with pytest.raises((ProviderError, ValueError)):
@@ -153,6 +159,7 @@ def test_without_an_answer_nothing_is_written(failing: Failing | Recorder) -> No
     assert written() == (0, 0, 0)
 
 
+@on_sqlite
 def test_an_unknown_provider_is_an_error_that_no_repetition_cures() -> None:
     with pytest.raises(ProviderError, match="'oracle' is unknown") as caught:
         respond(send(make_chatbot(model_provider="oracle"), "Hello"), built_in(), settle)

@@ -28,8 +28,10 @@ class BotApi:
     offsets: list[int] = field(default_factory=list)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
 
-    def say(self, update_id: int, text: str | None, chat: int = 7, **message: Any) -> None:
-        """Somebody writes in the chat; without a text it is a picture."""
+    def say(
+        self, update_id: int, text: str | None, chat: int = 7, group: dict[str, Any] | None = None, **more: Any
+    ) -> None:
+        """Somebody writes, in private or in a group; without a text it is a picture."""
         content: dict[str, Any] = {"photo": []} if text is None else {"text": text}
         self.updates.append(
             {
@@ -37,10 +39,10 @@ class BotApi:
                 "message": {
                     "message_id": update_id + 1000,
                     "date": 0,
-                    "chat": {"id": chat, "type": "private", "first_name": "Ada"},
+                    "chat": group or {"id": chat, "type": "private", "first_name": "Ada"},
                     "from": {"id": chat, "is_bot": False, "first_name": "Ada", "last_name": "L."},
                     **content,
-                    **message,
+                    **more,
                 },
             }
         )

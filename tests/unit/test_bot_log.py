@@ -46,7 +46,7 @@ def test_without_a_secret_nothing_is_taken_out() -> None:
 def test_libraries_that_log_addresses_and_texts_stay_quiet_even_when_debugging() -> None:
     configure("debug", "")
     assert logging.getLogger("service.bot").isEnabledFor(logging.DEBUG)
-    for name in ("httpx", "httpcore.http11", "telegram.Bot"):
+    for name in ("httpx", "httpcore.http11", "telegram.Bot", "peewee"):
         assert not logging.getLogger(name).isEnabledFor(logging.INFO)
 
 

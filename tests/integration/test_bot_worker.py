@@ -1,0 +1,177 @@
+"""The worker as it runs in production: processes on a real database, ended in every way."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.database import proxy
+from service.models import DONE, QUEUED, Conversation, InboxItem, Message
+from service.url import DatabaseUrl
+from tests.support.chat import asked, make_chatbot, reloaded, send, transcript
+from tests.support.postgresql import Server
+from tests.support.workers import Workers, eventually, workers
+
+on_sqlite = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("service_database", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def started(service_database: DatabaseUrl, tmp_path: Path) -> Iterator[Workers]:
+    with workers(service_database, tmp_path) as handle:
+        yield handle
+
+
+def is_answered(item: InboxItem) -> bool:
+    return reloaded(item).state == DONE
+
+
+def test_a_message_is_answered_by_a_worker(started: Workers) -> None:
+    item = send(make_chatbot(), "Hello")
+    started.start()
+    eventually(lambda: is_answered(item))
+    assert [role for role, _ in transcript()] == ["user", "assistant"]
+    assert "“Hello”" in transcript()[1][1]
+
+
+@on_sqlite
+def test_the_log_tells_what_is_served_and_what_was_done_without_texts(started: Workers) -> None:
+    item = send(make_chatbot(), "A private question")
+    process = started.start()
+    eventually(lambda: is_answered(item))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert "INFO No TELEGRAM_BOT_TOKEN: serving the panel's channel only." in started.log
+    assert re.search(rf"Z INFO inbox {item.id}: answered by message \d+ of conversation \d+, attempt 1", started.log)
+    assert "INFO SIGTERM: finishing what is in hand." in started.log
+    assert "private" not in started.log
+
+
+def test_two_workers_answer_each_thread_in_order_and_different_threads_at_the_same_time(started: Workers) -> None:
+    chatbot = make_chatbot(model_provider="gated")
+    questions = [(f"thread {thread}", f"{thread}-{number}") for number in range(5) for thread in range(4)]
+    items = [send(chatbot, question, thread=thread) for thread, question in questions]
+    started.start()
+    started.start()
+    eventually(lambda: len(started.at_work()) == 2)
+    assert {question for _, question in started.at_work()} == {"0-0", "1-0"}
+    started.open_gate()
+    eventually(lambda: all(is_answered(item) for item in items))
+    for thread in range(4):
+        assert asked(f"thread {thread}") == [f"{thread}-{number}" for number in range(5)]
+        pairs = [pair for n in range(5) for pair in (f"{thread}-{n}", f"Answer to {thread}-{n}")]
+        assert [content for _, content in transcript(f"thread {thread}")] == pairs
+
+
+def test_a_worker_killed_in_the_middle_of_an_answer_is_replaced_and_the_person_answered_once(started: Workers) -> None:
+    item = send(make_chatbot(model_provider="gated"), "Hello")
+    victim = started.start()
+    eventually(lambda: started.at_work() == [(victim.pid, "Hello")])
+    victim.kill()
+    victim.wait()
+    started.open_gate()
+    started.start()
+    eventually(lambda: is_answered(item))
+    assert transcript() == [("user", "Hello"), ("assistant", "Answer to Hello")]
+    assert reloaded(item).attempts == 2
+    assert Conversation.select().count() == 1
+
+
+def test_a_lease_outlives_its_length_while_the_provider_works(started: Workers) -> None:
+    item = send(make_chatbot(model_provider="gated"), "Hello")
+    slow = started.start(LEASE_SECONDS="0.4")
+    eventually(lambda: started.at_work() == [(slow.pid, "Hello")])
+    started.start(LEASE_SECONDS="0.4")
+    other = send(make_chatbot(), "Is the other worker awake?", thread="other")
+    eventually(lambda: is_answered(other))
+    time.sleep(0.6)  # the length of the lease and more, in which nobody may take it over
+    started.open_gate()
+    eventually(lambda: is_answered(item))
+    assert reloaded(item).attempts == 1
+    assert len(started.at_work()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_told_to_stop_finishes_its_message_takes_no_other_and_exits_0(
+    started: Workers, number: signal.Signals
+) -> None:
+    chatbot = make_chatbot(model_provider="gated")
+    in_hand, waiting = send(chatbot, "Hello"), send(chatbot, "And now?")
+    process = started.start()
+    eventually(lambda: len(started.at_work()) == 1)
+    process.send_signal(number)
+    eventually(lambda: "finishing what is in hand" in started.log)
+    assert process.poll() is None
+    started.open_gate()
+    assert process.wait(10) == 0
+    assert is_answered(in_hand)
+    assert (reloaded(waiting).state, reloaded(waiting).attempts) == (QUEUED, 0)
+
+
+@on_sqlite
+def test_what_cannot_be_finished_in_time_is_given_back_for_another_worker(started: Workers) -> None:
+    item = send(make_chatbot(model_provider="gated"), "Hello")
+    process = started.start(TEST_DRAIN_SECONDS="0.3", LEASE_SECONDS="60")
+    eventually(lambda: len(started.at_work()) == 1)
+    process.terminate()
+    assert process.wait(10) == 0
+    assert (reloaded(item).state, reloaded(item).attempts) == (QUEUED, 0)
+    assert f"inbox {item.id}: not finished in time; given back" in started.log
+    assert Message.select().count() == 0
+
+
+@on_postgresql
+def test_a_worker_survives_a_restart_of_the_database_with_a_message_in_hand(
+    started: Workers, postgresql_server: Server
+) -> None:
+    chatbot = make_chatbot(model_provider="gated")
+    item = send(chatbot, "Hello")
+    process = started.start(LEASE_SECONDS="60")
+    eventually(lambda: len(started.at_work()) == 1)
+    proxy.obj.close()
+    postgresql_server.stop()
+    started.open_gate()
+    eventually(lambda: "inbox: stopped by OperationalError" in started.log)
+    postgresql_server.start()
+    eventually(lambda: is_answered(item))
+    later = send(chatbot, "Still there?", thread="later")
+    eventually(lambda: is_answered(later))
+    assert process.poll() is None
+    assert transcript() == [("user", "Hello"), ("assistant", "Answer to Hello")]
+    assert started.log.count("stopped by") == 1
+    assert "inbox: works again after" in started.log
+
+
+@on_postgresql
+def test_a_worker_that_starts_before_the_database_waits_for_it(started: Workers, postgresql_server: Server) -> None:
+    item = send(make_chatbot(), "Hello")
+    proxy.obj.close()
+    postgresql_server.stop()
+    started.start()
+    eventually(lambda: "inbox: stopped by OperationalError" in started.log)
+    postgresql_server.start()
+    eventually(lambda: is_answered(item))
+
+
+def test_an_idle_worker_answers_a_new_message_soon(started: Workers) -> None:
+    chatbot = make_chatbot()
+    first = send(chatbot, "Are you up?")
+    started.start()
+    eventually(lambda: is_answered(first))
+    time.sleep(0.3)  # so that it has gone to sleep
+    began = time.monotonic()
+    item = send(chatbot, "Hello")
+    eventually(lambda: is_answered(item))
+    assert time.monotonic() - began < 0.7
+
+
+@on_sqlite
+def test_a_bad_setting_stops_the_start_and_names_the_variable(started: Workers) -> None:
+    process = started.start(LEASE_SECONDS="soon")
+    assert process.wait(10) == 2
+    assert started.log == "LEASE_SECONDS is 'soon'; use a number of seconds, such as 30.\n"
