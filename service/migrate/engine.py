@@ -239,8 +239,13 @@ class _Recorded:
                 "A migration runs inside a transaction of the runner's; to run outside one, write "
                 "`atomic = False` at the top of the file (`-- atomic: false` in .sql)."
             )
-        # None rather than an empty tuple: then the driver does not look for % at all.
-        return super().execute_sql(sql, params or None)  # type: ignore[misc]
+        if params is not None:
+            return super().execute_sql(sql, params)  # type: ignore[misc]
+        # Peewee would hand the driver an empty tuple, which makes it look for % in the text.
+        with pw.__exception_wrapper__:  # type: ignore[attr-defined]  # the stub leaves it out
+            cursor = self.cursor()  # type: ignore[attr-defined]
+            cursor.execute(sql)
+        return cursor
 
 
 class _Sqlite(_Recorded, pw.SqliteDatabase):

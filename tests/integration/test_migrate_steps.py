@@ -1,0 +1,101 @@
+"""Migrations outside a transaction: each step stands on its own, and the next deploy goes on where one stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from service.migrate import runner
+from service.migrate.errors import MigrationFailed
+from service.url import DatabaseUrl
+from tests.support.migrations import applied, rows, table, tables, target, write
+from tests.support.processes import as_text, environment, eventually, run
+
+NOT_ATOMIC = "atomic = False"
+CONCURRENTLY = 'migrator.sql("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS a_x ON a (x)")'
+KILL = "import os, signal; migrator.run(os.kill, os.getpid(), signal.SIGKILL)"
+
+
+def deploy_and_die(url: DatabaseUrl, folder: Path) -> None:
+    result = run("migrate", "--dir", str(folder), "deploy", env=environment(url))
+    assert result.returncode == -signal.SIGKILL, result.stderr
+
+
+def test_an_index_is_built_concurrently(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    write(tmp_path / "m", "001_a", table("a", "x INTEGER"))
+    write(tmp_path / "m", "002_index", CONCURRENTLY, top=NOT_ATOMIC)
+    runner.deploy(target(postgresql_url, tmp_path / "m"))
+    assert rows(postgresql_url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_x'::regclass") == [(True,)]
+
+
+def test_a_killed_deploy_is_finished_by_the_next_one(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    write(folder, "001_a", f"{table('a')}\n{KILL}\n{table('b')}")
+    deploy_and_die(database_url, folder)
+    assert "a" not in tables(database_url)
+    write(folder, "001_a", f"{table('a')}\n{table('b')}")
+    runner.deploy(target(database_url, folder))
+    assert {"a", "b"} <= tables(database_url)
+    states = rows(database_url, "SELECT state, error FROM migratejournal ORDER BY id")
+    assert states == [("failed", "the process was killed"), ("done", None)]
+
+
+def test_steps_that_stand_are_not_run_again(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    first, last = table("a", "x INTEGER"), table("b")
+    write(folder, "001_a", f"{first}\nmigrator.sql('INSERT INTO a VALUES (1, 1)')\n{KILL}\n{last}", top=NOT_ATOMIC)
+    deploy_and_die(database_url, folder)
+    assert applied(database_url) == []
+    write(folder, "001_a", f"{first}\nmigrator.sql('INSERT INTO a VALUES (1, 1)')\n{last}", top=NOT_ATOMIC)
+    runner.deploy(target(database_url, folder))
+    assert rows(database_url, "SELECT count(*) FROM a") == [(1,)]
+    assert applied(database_url) == ["001_a"]
+
+
+def test_a_failure_between_steps_says_which_stand(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    write(tmp_path / "m", "001_a", f"{table('a')}\nmigrator.sql('DROP TABLE nowhere')", top=NOT_ATOMIC)
+    with pytest.raises(MigrationFailed, match="steps 1 to 1 of 2 stand, and the next deploy goes on after them"):
+        runner.deploy(target(database_url, tmp_path / "m"))
+    write(tmp_path / "m", "001_a", f"{table('a')}\n{table('b')}", top=NOT_ATOMIC)
+    assert runner.deploy(target(database_url, tmp_path / "m")).newest == "001_a"
+
+
+def test_an_invalid_index_is_cleared_and_built_again(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    write(folder, "001_a", table("a", "x INTEGER"))
+    runner.deploy(target(postgresql_url, folder))
+    rows(postgresql_url, "INSERT INTO a VALUES (1, 7), (2, 7)")
+    write(folder, "002_index", CONCURRENTLY, top=NOT_ATOMIC)
+    with pytest.raises(MigrationFailed, match="could not create unique index"):
+        runner.deploy(target(postgresql_url, folder))
+    assert rows(postgresql_url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_x'::regclass") == [(False,)]
+    rows(postgresql_url, "DELETE FROM a WHERE id = 2")
+    runner.deploy(target(postgresql_url, folder))
+    assert rows(postgresql_url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_x'::regclass") == [(True,)]
+
+
+def test_a_step_that_was_finished_unnoticed_is_not_run_twice(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    """Killed after the index was there and before the journal said so."""
+    folder = tmp_path / "m"
+    plain = 'migrator.sql("CREATE INDEX CONCURRENTLY a_x ON a (x)")'
+    write(folder, "001_a", table("a", "x INTEGER"))
+    write(folder, "002_index", plain, top=NOT_ATOMIC)
+    runner.deploy(target(postgresql_url, folder))
+    rows(postgresql_url, "DELETE FROM migratehistory WHERE name = '002_index'")
+    rows(postgresql_url, "UPDATE migratejournal SET state = 'running', step = 0 WHERE migration = '002_index'")
+    runner.deploy(target(postgresql_url, folder))
+    assert applied(postgresql_url) == ["001_a", "002_index"]
+
+
+def test_a_terminated_deploy_rolls_back(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    """TERM ends the process at once; the server rolls back what it had not committed."""
+    write(
+        tmp_path / "m", "001_a", f"{table('a')}\nimport os, signal; migrator.run(os.kill, os.getpid(), signal.SIGTERM)"
+    )
+    result = run("migrate", "--dir", str(tmp_path / "m"), "deploy", env=environment(postgresql_url))
+    assert result.returncode == -signal.SIGTERM
+    eventually(lambda: "a" not in tables(postgresql_url))
+    assert os.environ.get("DATABASE_URL") != as_text(postgresql_url)
