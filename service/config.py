@@ -62,7 +62,7 @@ class Config:
             telegram_bot_token=env.secret("TELEGRAM_BOT_TOKEN"),
             telegram_api_base=env.text("TELEGRAM_API_BASE", "https://api.telegram.org").rstrip("/"),
             telegram_chatbot=env.optional_integer("TELEGRAM_CHATBOT"),
-            lease_seconds=env.number("LEASE_SECONDS", 30.0),
+            lease_seconds=env.number("LEASE_SECONDS", 30.0, least=0.1),
             log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         )
 
@@ -102,13 +102,13 @@ class _Environment:
             raise ConfigError(f"{name} is {value!r}; use true, false, 1, 0, yes or no.")
         return value in _TRUE
 
-    def number(self, name: str, default: float) -> float:
+    def number(self, name: str, default: float, *, least: float = 0.0) -> float:
         value = self.text(name, str(default))
         try:
             seconds = float(value)
         except ValueError:
             seconds = -1.0
-        if not 0 <= seconds < 86_400:
+        if not least <= seconds < 86_400:
             raise ConfigError(f"{name} is {value!r}; use a number of seconds, such as {default:g}.")
         return seconds
 

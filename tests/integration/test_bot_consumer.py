@@ -16,9 +16,9 @@ from service.bot.lease import Lease, claim
 from service.bot.waker import Polling
 from service.chat.providers import Provider, Request, built_in
 from service.chat.respond import APOLOGY
-from service.models import DEAD, DONE, LEASED, QUEUED, InboxItem
+from service.models import DEAD, DONE, LEASED, QUEUED, InboxItem, User
 from service.models.base import utc_now
-from tests.support.chat import lease_left, make_chatbot, reloaded, send, transcript
+from tests.support.chat import lease_left, make_chatbot, make_user, reloaded, send, transcript
 from tests.support.providers import Failing, Recorder, overloaded
 from tests.support.workers import eventually
 
@@ -157,6 +157,21 @@ def test_an_answer_that_comes_after_the_lease_was_lost_is_dropped(caplog: pytest
     assert transcript() == []
     assert (reloaded(item).state, reloaded(item).leased_by) == (LEASED, "somebody else")
     assert "no longer leased by me. Its result is dropped." in caplog.text
+
+
+def test_an_answer_that_cannot_be_written_leaves_nothing_and_the_message_is_tried_again() -> None:
+    class RemovesTheUser(Recorder):
+        def stream(self, request: Request) -> Iterator[str]:
+            User.delete().execute()
+            return super().stream(request)
+
+    item = send(make_chatbot(), "Hello", user_id=make_user().id)
+    answering(RemovesTheUser()).drain()
+    assert transcript() == []
+    assert (reloaded(item).state, reloaded(item).attempts) == (QUEUED, 1)
+    make_due()
+    answering(Recorder("Hi.")).drain()
+    assert transcript() == [("user", "Hello"), ("assistant", "Hi.")]
 
 
 def test_a_lease_is_renewed_for_as_long_as_the_work_takes() -> None:

@@ -171,7 +171,8 @@ def test_an_idle_worker_answers_a_new_message_soon(started: Workers) -> None:
 
 
 @on_sqlite
-def test_a_bad_setting_stops_the_start_and_names_the_variable(started: Workers) -> None:
-    process = started.start(LEASE_SECONDS="soon")
+@pytest.mark.parametrize("value", ["soon", "0"])
+def test_a_bad_setting_stops_the_start_and_names_the_variable(started: Workers, value: str) -> None:
+    process = started.start(LEASE_SECONDS=value)
     assert process.wait(10) == 2
-    assert started.log == "LEASE_SECONDS is 'soon'; use a number of seconds, such as 30.\n"
+    assert started.log == f"LEASE_SECONDS is {value!r}; use a number of seconds, such as 30.\n"
