@@ -43,7 +43,7 @@ def give_first_versions(migrator: Migrator, database: pw.Database) -> None:
         try:
             with database.atomic():
                 count = give_first_version(migrator, chatbot)
-        except (LookupError, pw.PeeweeException) as error:
+        except (LookupError, pw.IntegrityError, pw.DataError) as error:
             errors += 1
             logger.info("  - chatbot %d: %s", chatbot.id, error)
         else:

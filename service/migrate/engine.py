@@ -67,7 +67,7 @@ class Migrator(PeeweeMigrator):
             replayed, self._replayed = self._replayed, None
             made_since = list(self._orm)
             for model in [*replayed(), *made_since]:
-                model._meta.database = self.__database__
+                model._meta.set_database(self.__database__)
                 self._orm.add(model)
         return self._orm
 
@@ -84,7 +84,7 @@ class Migrator(PeeweeMigrator):
         """As the original, without asking for the state; and a table that is already there is an error, since a
         migration that made nothing must not be recorded."""
         self._orm.add(model)
-        model._meta.database = self.__database__
+        model._meta.set_database(self.__database__)
         self.__ops__.append(lambda: model.create_table(safe=False))
         return model
 

@@ -183,7 +183,8 @@ def test_a_failing_sql_file_names_its_line(database_url: DatabaseUrl, tmp_path: 
 
 
 def test_a_percent_sign_is_only_a_percent_sign(database_url: DatabaseUrl, tmp_path: Path) -> None:
-    body = f"{table('a', 'x TEXT')}\nmigrator.sql(\"INSERT INTO a (id, x) VALUES (1, '100%s %'); INSERT INTO a (id) VALUES (2)\")"
+    insert = "INSERT INTO a (id, x) VALUES (1, '100%s %'); INSERT INTO a (id) VALUES (2)"
+    body = f'{table("a", "x TEXT")}\nmigrator.sql("{insert}")'
     write(tmp_path / "migrations", "001_a", body)
     runner.deploy(target(database_url, tmp_path / "migrations"))
     assert rows(database_url, "SELECT x FROM a ORDER BY id") == [("100%s %",), (None,)]

@@ -1,0 +1,147 @@
+"""Several deploys at once: real processes, one database, each migration once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from service.migrate import lock, runner
+from service.migrate.connection import connect
+from service.migrate.errors import LockUnavailable
+from service.migrate.history import History
+from service.url import DatabaseUrl
+from tests.support.migrations import applied, rows, table, target, write
+from tests.support.processes import environment, eventually
+
+HOLD = """
+import sys, time
+from service.migrate.lock import deploy_lock
+from service.url import parse
+with deploy_lock(parse(sys.argv[1]), seconds=5, on_wait=print):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def migrate(url: DatabaseUrl, folder: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "service.migrate.cli", "--dir", str(folder), "deploy", *words]
+    return subprocess.Popen(command, env=environment(url), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def holder(url: DatabaseUrl) -> subprocess.Popen[str]:
+    env = environment(url)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, env["DATABASE_URL"]], env=env, text=True, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "migrations"
+    write(folder, "001_counts", table("counts", "n INTEGER"))
+    for number in range(2, 6):
+        write(folder, f"00{number}_count", f'migrator.sql("INSERT INTO counts (id, n) VALUES ({number}, {number})")')
+    return folder
+
+
+def test_eight_deploys_at_once_apply_each_migration_once(database_url: DatabaseUrl, folder: Path) -> None:
+    deploys = [migrate(database_url, folder) for _ in range(8)]
+    outputs = [deploy.communicate(timeout=60)[0] for deploy in deploys]
+    assert [deploy.returncode for deploy in deploys] == [0] * 8, outputs
+    assert len(applied(database_url)) == 5
+    assert rows(database_url, "SELECT count(*), sum(n) FROM counts") == [(4, 14)]
+    assert sum("001_counts" in output and "ms" in output for output in outputs) == 1
+
+
+def test_who_waits_says_for_whom_and_gives_up_in_time(database_url: DatabaseUrl, folder: Path) -> None:
+    process = holder(database_url)
+    try:
+        told: list[runner.Event] = []
+        with pytest.raises(LockUnavailable, match="still holds the migration lock after 1 s"):
+            runner.deploy(target(database_url, folder, lock_wait=0.6, tell=told.append))
+        assert told[0].kind == "waiting"
+        assert (str(process.pid) in told[0].detail) or ("slipway-migrate-lock" in told[0].detail)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_lock_of_a_killed_deploy_is_free_at_once(database_url: DatabaseUrl, folder: Path) -> None:
+    process = holder(database_url)
+    process.kill()
+    process.communicate()
+    assert len(runner.deploy(target(database_url, folder, lock_wait=5)).done) == 5
+
+
+def test_who_waited_plans_again_and_finds_the_work_done(database_url: DatabaseUrl, folder: Path) -> None:
+    process = holder(database_url)
+    second = migrate(database_url, folder)
+    try:
+        assert second.stdout is not None
+        eventually(lambda: "Waiting for another deploy" in second.stdout.readline())  # type: ignore[union-attr]
+        process.kill()
+        output, _ = second.communicate(timeout=30)
+        assert second.returncode == 0, output
+    finally:
+        process.kill()
+        process.communicate()
+    assert len(applied(database_url)) == 5
+
+
+def test_a_no_op_does_not_ask_for_the_lock(database_url: DatabaseUrl, folder: Path) -> None:
+    runner.deploy(target(database_url, folder))
+    process = holder(database_url)
+    try:
+        began = time.monotonic()
+        assert runner.deploy(target(database_url, folder, lock_wait=30)).done == ()
+        assert time.monotonic() - began < 5
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_without_any_lock_the_unique_name_still_lets_only_one_commit(
+    database_url: DatabaseUrl, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another runner commits the first migration after we planned it, as if the lock had been lost."""
+    rival = connect(database_url)
+    history = History(rival)
+    original = History.adopt
+
+    def adopt_and_be_overtaken(self: History, checksums: list[tuple[str, str]]) -> None:
+        original(self, checksums)
+        rival.execute("CREATE TABLE counts (id INTEGER PRIMARY KEY, n INTEGER)")
+        assert history.record("001_counts", None, "deploy")
+
+    monkeypatch.setattr(History, "adopt", adopt_and_be_overtaken)
+    outcome = runner.deploy(target(database_url, folder))
+    rival.close()
+    assert [event.kind for event in outcome.done] == ["unchanged", "applied", "applied", "applied", "applied"]
+    assert len(applied(database_url)) == 5
+
+
+def test_the_lock_holds_while_an_index_is_built_concurrently(postgresql_url: DatabaseUrl) -> None:
+    """A waiter that blocked on the lock would deadlock with CREATE INDEX CONCURRENTLY; one that polls does not."""
+    rows(postgresql_url, "CREATE TABLE a (x INTEGER)")
+    with lock.deploy_lock(postgresql_url, seconds=1, on_wait=lambda *_: None):
+        waiter = holder_that_waits(postgresql_url)
+        rows(postgresql_url, "CREATE INDEX CONCURRENTLY a_x ON a (x)")
+        waiter.kill()
+        waiter.communicate()
+
+
+def holder_that_waits(url: DatabaseUrl) -> subprocess.Popen[str]:
+    env = environment(url)
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", HOLD, env["DATABASE_URL"]], env=env, text=True, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert "slipway-migrate-lock" in process.stdout.readline()
+    return process

@@ -1,0 +1,186 @@
+"""The service's own ten migrations, on both engines, on databases with rows in them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from service.migrate import develop, runner, schema
+from service.migrate.connection import connect
+from service.models import TABLES
+from service.url import ROOT, DatabaseUrl
+from tests.support.migrations import applied, rows, target
+
+FOLDER = ROOT / "migrations"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+NOW = "'2026-01-02 03:04:05'"
+
+
+def deploy_up_to(url: DatabaseUrl, number: int) -> None:
+    """Apply the first migrations only."""
+    runner.deploy(target(url, FOLDER), only=number - len(applied_so_far(url)))
+
+
+def applied_so_far(url: DatabaseUrl) -> Sequence[str]:
+    from service.migrate.history import History
+
+    database = connect(url)
+    try:
+        return [row.name for row in History(database).read().applied]
+    finally:
+        database.close()
+
+
+def snapshot(url: DatabaseUrl) -> schema.Snapshot:
+    database = connect(url)
+    try:
+        return schema.take(database)
+    finally:
+        database.close()
+
+
+def add_people(url: DatabaseUrl) -> None:
+    """Three creators: with a user, with two, with none; a chatbot each; personas."""
+    for number in (1, 2, 3):
+        rows(
+            url,
+            "INSERT INTO users (id, email, name, password_hash, is_active, failed_sign_ins, created_at)"
+            f" VALUES ({number}, 'user{number}@example.com', 'Zoë 🐙', 'x', TRUE, 0, {NOW})",
+        )
+        rows(url, f"INSERT INTO creators (id, name, created_at) VALUES ({number}, 'Creator', {NOW})")
+        rows(url, f"INSERT INTO chatbots (id, creator_id, title, created_at) VALUES ({number}, {number}, 'Bot', {NOW})")
+        rows(url, f"INSERT INTO personas (user_id, name, instructions, created_at) VALUES ({number}, 'P', '', {NOW})")
+    for creator, user in ((1, 1), (2, 2), (2, 3)):
+        rows(url, f"INSERT INTO creator_users (creator_id, user_id, created_at) VALUES ({creator}, {user}, {NOW})")
+
+
+def add_messages(url: DatabaseUrl) -> None:
+    for chatbot, user, text in ((1, "1", "a"), (1, "1", "b"), (1, "2", "c"), (1, "NULL", "d"), (3, "NULL", "é")):
+        rows(
+            url,
+            "INSERT INTO messages (chatbot_id, user_id, role, content, created_at)"
+            f" VALUES ({chatbot}, {user}, 'user', '{text}', {NOW})",
+        )
+
+
+def test_the_migrations_make_what_the_models_say(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    runner.deploy(target(database_url, FOLDER))
+    migrated = snapshot(database_url)
+    develop.reset(database_url)
+    develop.push(database_url, list(TABLES))
+    from_models = snapshot(database_url)
+    assert migrated.tables["chatbot_versions"].triggers
+    migrated.tables["chatbot_versions"].triggers.clear()  # a model can't say that a table is immutable
+    assert schema.diff(expected=from_models, found=migrated) == []
+    assert len(migrated.tables) == len(TABLES)
+
+
+@pytest.mark.parametrize("is_sqlite", [True, False])
+def test_a_draft_from_the_models_finds_nothing_left_to_do(is_sqlite: bool) -> None:
+    from service.migrate import files
+
+    assert develop.changes(files.scan(FOLDER), list(TABLES), is_sqlite=is_sqlite) == []
+
+
+def test_every_migration_can_be_undone_and_done_again(database_url: DatabaseUrl) -> None:
+    deploy_up_to(database_url, 1)
+    add_people(database_url)
+    snapshots = {1: snapshot(database_url)}
+    for number in range(2, len(NAMES) + 1):
+        deploy_up_to(database_url, number)
+        snapshots[number] = snapshot(database_url)
+        if number == 2:
+            add_messages(database_url)
+    for number in range(len(NAMES) - 1, 0, -1):
+        runner.rollback(target(database_url, FOLDER), confirm=lambda _names: None)
+        assert schema.diff(expected=snapshots[number], found=snapshot(database_url)) == [], NAMES[number]
+    assert rows(database_url, "SELECT count(*) FROM users") == [(3,)]
+    assert rows(database_url, "SELECT count(*) FROM creator_users") == [(3,)]
+    assert len(runner.deploy(target(database_url, FOLDER)).done) == len(NAMES) - 1
+
+
+def test_messages_from_before_conversations_get_one_for_each_chatbot_and_user(database_url: DatabaseUrl) -> None:
+    deploy_up_to(database_url, 3)
+    add_people(database_url)
+    add_messages(database_url)
+    deploy_up_to(database_url, 4)
+    linked = rows(
+        database_url,
+        "SELECT m.content, c.chatbot_id, c.user_id FROM messages m JOIN conversations c ON c.id = m.conversation_id"
+        " ORDER BY m.id",
+    )
+    assert linked == [("a", 1, 1), ("b", 1, 1), ("c", 1, 2), ("d", 1, None), ("é", 3, None)]
+    assert rows(database_url, "SELECT count(*) FROM conversations") == [(4,)]
+
+
+def test_existing_chatbots_get_version_1_and_errors_are_counted_and_named(
+    database_url: DatabaseUrl, caplog: pytest.LogCaptureFixture
+) -> None:
+    deploy_up_to(database_url, 3)
+    add_people(database_url)
+    add_messages(database_url)
+    deploy_up_to(database_url, 8)
+    rows(database_url, "UPDATE chatbots SET system_prompt = 'Be kind' WHERE id = 1")
+    with caplog.at_level(logging.INFO, "migrations"):
+        logging.getLogger("migrations").propagate = True
+        deploy_up_to(database_url, 9)
+    assert [record.getMessage() for record in caplog.records if record.name == "migrations"] == [
+        "Found 3 chatbots to migrate",
+        "  - chatbot 1: created version 1, assigned 3 conversations",
+        "  - chatbot 2: created version 1, no conversations to assign",
+        "  - chatbot 3: creator 3 has no associated user; it gets version 1 on first use",
+        "Migrated: 2 chatbots",
+        "Errors: 1 chatbot",
+    ]
+    versions = rows(
+        database_url, "SELECT chatbot_id, number, system_prompt, created_by_id FROM chatbot_versions ORDER BY id"
+    )
+    assert versions == [(1, 1, "Be kind", 1), (2, 1, "", 2)]
+    assigned = rows(database_url, "SELECT chatbot_id, chatbot_version_id FROM conversations ORDER BY id")
+    assert sorted(assigned, key=str) == [(1, 1), (1, 1), (1, 1), (3, None)]
+    assert rows(database_url, "SELECT current_version_id FROM chatbots ORDER BY id") == [(1,), (2,), (None,)]
+
+
+def test_going_back_over_the_data_keeps_the_versions_that_people_wrote(database_url: DatabaseUrl) -> None:
+    deploy_up_to(database_url, 1)
+    add_people(database_url)
+    deploy_up_to(database_url, 9)
+    runner.rollback(target(database_url, FOLDER), confirm=lambda _names: None)
+    assert rows(database_url, "SELECT count(*) FROM chatbot_versions") == [(2,)]
+    deploy_up_to(database_url, 9)
+    assert rows(database_url, "SELECT current_version_id FROM chatbots ORDER BY id") == [(1,), (2,), (None,)]
+
+
+@pytest.mark.parametrize("change", ["UPDATE chatbot_versions SET notes = 'x'", "DELETE FROM chatbot_versions"])
+def test_a_version_can_not_be_changed_by_anybody(database_url: DatabaseUrl, change: str) -> None:
+    deploy_up_to(database_url, 1)
+    add_people(database_url)
+    runner.deploy(target(database_url, FOLDER))
+    with pytest.raises(Exception, match="a chatbot version is immutable"):
+        rows(database_url, change)
+
+
+def test_the_previous_release_can_still_insert_after_each_addition(database_url: DatabaseUrl) -> None:
+    """Old code does not know the new columns: during a deploy it still runs."""
+    deploy_up_to(database_url, 1)
+    add_people(database_url)
+    runner.deploy(target(database_url, FOLDER))
+    rows(database_url, f"INSERT INTO personas (user_id, name, instructions, created_at) VALUES (1, 'old', '', {NOW})")
+    rows(database_url, f"INSERT INTO chatbots (id, creator_id, title, created_at) VALUES (9, 1, 'old', {NOW})")
+    add_messages(database_url)
+    assert rows(database_url, "SELECT is_active, color FROM personas WHERE name = 'old'") == [(True, "#6c757d")]
+
+
+def test_the_history_is_complete(database_url: DatabaseUrl) -> None:
+    runner.deploy(target(database_url, FOLDER))
+    assert applied(database_url) == NAMES
+    assert len(NAMES) == 10
+
+
+def test_frozen_migrations_never_import_the_service() -> None:
+    for path in FOLDER.glob("*.py"):
+        assert not re.search(r"(from|import) service", path.read_text("utf-8")), path.name
