@@ -71,7 +71,7 @@ def _send(chatbot: Chatbot, thread: str, form: MessageForm) -> Response:
         content=form.content.data or "",
         metadata={"user_id": g.user.id},
     )
-    return redirect(url_for("talk.show", chatbot_id=chatbot.id, thread=thread) + "#newest", 303)
+    return redirect(url_for("talk.show", chatbot_id=chatbot.id, thread=thread), 303)
 
 
 def _partner(chatbot_id: int, thread: str) -> Chatbot:

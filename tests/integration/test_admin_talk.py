@@ -44,7 +44,7 @@ def talk(browser: Browser, content: str) -> str:
     """Begin a conversation; its address."""
     location = browser.submit("/talk/", content=content).location
     assert location
-    return location.removesuffix("#newest")
+    return location
 
 
 def test_without_a_chatbot_the_page_says_so(browser: Browser) -> None:
@@ -84,7 +84,7 @@ def test_the_fragment_for_the_script_is_the_transcript_alone(browser: Browser, c
 def test_the_next_message_goes_into_the_same_conversation(browser: Browser, chatbot: Chatbot) -> None:
     path = talk(browser, "One")
     work()
-    assert browser.submit(path, content="Two").location == f"{path}#newest"
+    assert browser.submit(path, content="Two").location == path
     work()
     assert Conversation.select().count() == 1
     assert [message.role for message in Message.select().order_by(Message.id)] == ["user", "assistant"] * 2

@@ -26,7 +26,7 @@ function show(transcript) {
   if (transcript === log.dataset.shown) return;
   log.dataset.shown = transcript;
   log.innerHTML = transcript;
-  document.getElementById("newest").scrollIntoView({ block: "end" });
+  document.getElementById("composer").scrollIntoView({ block: "end" });
 }
 
 wait();
