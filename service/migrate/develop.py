@@ -57,7 +57,7 @@ def create(folder: Path, title: str, *, models: list[type[pw.Model]] | None, is_
 def changes(found: tuple[files.MigrationFile, ...], models: list[type[pw.Model]], *, is_sqlite: bool) -> list[str]:
     """The operations that lead from the migrations to the models, as source; none where they agree."""
     migrator = engine.replay(found, is_sqlite=is_sqlite)
-    return list(diff_many(models, list(migrator.orm), migrator))
+    return _with_peewees_json(diff_many(models, list(migrator.orm), migrator))
 
 
 def load_models(name: str) -> list[type[pw.Model]]:
@@ -144,7 +144,12 @@ def _opened(url: DatabaseUrl) -> Iterator[Any]:
 
 def _reverse(found: tuple[files.MigrationFile, ...], models: list[type[pw.Model]], *, is_sqlite: bool) -> list[str]:
     migrator = engine.replay(found, is_sqlite=is_sqlite)
-    return list(diff_many(list(migrator.orm), models, migrator, reverse=True))
+    return _with_peewees_json(diff_many(list(migrator.orm), models, migrator, reverse=True))
+
+
+def _with_peewees_json(operations: list[str]) -> list[str]:
+    """peewee_migrate takes every JSONField for playhouse's, which is json rather than jsonb on PostgreSQL."""
+    return [operation.replace("pw_pext.JSONField(", "pw.JSONField(") for operation in operations]
 
 
 def _indented(operations: list[str]) -> str:

@@ -248,20 +248,21 @@ class _Recorded:
         return cursor
 
 
-class _Sqlite(_Recorded, pw.SqliteDatabase):
+# The names are Peewee's own, since `migrate pull` prints them.
+class SqliteDatabase(_Recorded, pw.SqliteDatabase):
     pass
 
 
-class _Postgresql(_Recorded, pw.PostgresqlDatabase):
+class PostgresqlDatabase(_Recorded, pw.PostgresqlDatabase):
     pass
 
 
 def _adopt(connection: Connection) -> Any:
     """A Peewee database that works on the runner's own connection and never opens another."""
     if connection.is_sqlite:
-        database: Any = _Sqlite(connection.url.name)
+        database: Any = SqliteDatabase(connection.url.name)
     else:
-        database = _Postgresql(connection.url.name)
+        database = PostgresqlDatabase(connection.url.name)
     database._connect = lambda: connection.raw
     database.connect()
     return database

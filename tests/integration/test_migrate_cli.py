@@ -1,0 +1,292 @@
+"""The `migrate` command as a person meets it: words, streams and exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from service.migrate.cli import main
+from service.url import DatabaseUrl
+from tests.support.migrations import applied, table, tables, write
+from tests.support.processes import as_text, environment, run
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """`migrate` with a database and a folder, run in this process."""
+
+    def __init__(self, url: DatabaseUrl, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._words = ["--database-url", as_text(url), "--dir", str(folder)]
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> Said:
+        code = main([*self._words, *words])
+        return Said(code, *self._capsys.readouterr())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "migrations"
+    for number, name in enumerate("ab", start=1):
+        write(folder, f"00{number}_{name}", table(name), f'migrator.sql("DROP TABLE {name}")')
+    return folder
+
+
+@pytest.fixture
+def migrate(database_url: DatabaseUrl, folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(database_url, folder, capsys)
+
+
+def test_a_first_deploy_tells_each_migration_and_closes_with_a_summary(
+    migrate: Command, database_url: DatabaseUrl
+) -> None:
+    said = migrate("deploy")
+    lines = said.out.splitlines()
+    assert (said.code, said.err) == (0, "")
+    assert lines[0] == f"Running database migrations on {database_url}"
+    assert lines[1] == "2 to apply"
+    assert lines[2].split()[:2] == ["✓", "001_a"]
+    assert lines[3].split()[:2] == ["✓", "002_b"]
+    assert lines[4].startswith("All migrations have been successfully applied: 2 in ")
+    assert lines[4].endswith("The schema is at 002_b.")
+
+
+def test_a_second_deploy_says_that_all_is_well(migrate: Command) -> None:
+    migrate("deploy")
+    said = migrate("deploy")
+    assert (said.code, said.out.splitlines()[1:]) == (
+        0,
+        ["Database schema is up to date! 2 migrations, the newest is 002_b."],
+    )
+
+
+def test_status_tells_applied_from_pending_and_its_exit_code_too(migrate: Command, folder: Path) -> None:
+    migrate("deploy")
+    write(folder, "003_c", table("c"))
+    said = migrate("status")
+    assert said.code == 1
+    states = [line.split()[1:3] for line in said.out.splitlines()[2:5]]
+    assert states == [["001_a", "applied"], ["002_b", "applied"], ["003_c", "pending"]]
+    assert said.out.endswith("1 migration to apply: run `migrate deploy`.\n")
+    migrate("deploy")
+    said = migrate("status")
+    assert said.code == 0
+    assert said.out.endswith("Database schema is up to date!\n")
+
+
+def test_status_puts_problems_with_their_remedies_on_stderr(migrate: Command, folder: Path) -> None:
+    migrate("deploy")
+    (folder / "001_a.py").write_text("def migrate(migrator, database, *, fake=False): pass")
+    said = migrate("status")
+    assert said.code == 1
+    assert "One problem must be solved first." in said.out
+    assert said.err == (
+        "001_a was edited after it was applied. Restore the file and put the change into a new migration.\n"
+    )
+
+
+def test_status_changes_nothing(migrate: Command, database_url: DatabaseUrl) -> None:
+    migrate("status")
+    if database_url.is_sqlite:
+        assert not Path(database_url.name).exists()
+    else:
+        assert tables(database_url) == set()
+
+
+def test_every_report_can_be_json(migrate: Command) -> None:
+    assert json.loads(migrate("deploy", "--json").out)["newest"] == "002_b"
+    status = json.loads(migrate("status", "--json").out)
+    assert status["is_current"]
+    assert [entry["state"] for entry in status["migrations"]] == ["applied", "applied"]
+    assert json.loads(migrate("rollback", "--yes", "--json").out)["done"][0]["result"] == "rolled back"
+    assert json.loads(migrate("resolve", "--applied", "002_b", "--json").out)["done"][0]["migration"] == "002_b"
+    assert json.loads(migrate("validate", "--json").out)["problems"] == []
+
+
+def test_json_stands_alone_on_stdout_whatever_a_migration_says(migrate: Command, folder: Path) -> None:
+    write(folder, "003_c", "import logging; logging.getLogger('migrations').info('working')")
+    said = migrate("deploy", "--json")
+    assert json.loads(said.out)["newest"] == "003_c"
+    assert said.err == "    working\n"
+
+
+def test_resolve_says_what_it_did_and_that_twice_is_once(migrate: Command) -> None:
+    assert migrate("resolve", "--applied", "001_a", "002_b").out == (
+        "001_a is now recorded as applied.\n002_b is now recorded as applied.\n"
+    )
+    said = migrate("resolve", "--applied", "001_a")
+    assert (said.code, said.out) == (0, "001_a was already recorded as applied; nothing changed.\n")
+    said = migrate("resolve", "--rolled-back", "002_b")
+    assert said.out == "002_b is no longer recorded as applied; the next deploy will run it.\n"
+
+
+def test_resolve_refuses_a_name_that_does_not_exist_with_the_nearest_ones(migrate: Command) -> None:
+    said = migrate("resolve", "--applied", "001_aa")
+    assert (said.code, said.out, said.err) == (1, "", "There is no migration 001_aa; did you mean 001_a or 002_b?\n")
+
+
+def test_resolve_without_a_name_says_how(migrate: Command) -> None:
+    said = migrate("resolve")
+    assert (said.code, said.err) == (1, "Say what to resolve: --applied NAME … or --rolled-back NAME …\n")
+
+
+def test_a_rollback_needs_a_yes_where_nobody_can_be_asked(
+    migrate: Command, database_url: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate("deploy")
+    said = migrate("rollback")
+    assert said.code == 1
+    assert said.err.startswith("This undoes 002_b and destroys")
+    assert said.err.endswith("say so with --yes.\n")
+    assert applied(database_url) == ["001_a", "002_b"]
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _prompt: "no")
+    assert migrate("rollback").err == "Nothing was changed.\n"
+    monkeypatch.setattr("builtins.input", lambda _prompt: "yes")
+    assert migrate("rollback").code == 0
+    assert applied(database_url) == ["001_a"]
+
+
+def test_a_failing_migration_exits_with_2_and_speaks_on_stderr(migrate: Command, folder: Path) -> None:
+    write(folder, "003_c", 'migrator.sql("DROP TABLE nowhere")')
+    said = migrate("deploy")
+    assert said.code == 2
+    assert said.err.startswith("Migration 003_c failed; it was rolled back and nothing of it remains.\n")
+    assert "Traceback" not in said.err
+
+
+def test_validate_needs_no_database(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    unreachable = DatabaseUrl("postgresql", "nowhere", host="127.0.0.1", port=1)
+    migrate = Command(unreachable, folder, capsys)
+    assert migrate("validate").code == 0
+    (folder / "003_c.py").write_text("def Migrate(): pass")
+    said = migrate("validate")
+    assert (said.code, said.err) == (1, "003_c.py has no function migrate. Rename Migrate to migrate.\n")
+
+
+def test_wait_opens_on_a_current_schema_and_names_what_is_missing_otherwise(migrate: Command, folder: Path) -> None:
+    migrate("deploy")
+    assert migrate("wait", "--timeout", "0").code == 0
+    write(folder, "003_c", table("c"))
+    said = migrate("wait", "--timeout", "0")
+    assert said.code == 1
+    assert "003_c" in said.err
+
+
+@pytest.mark.parametrize("words", [["status"], ["deploy"], ["wait", "--timeout", "0"]])
+def test_an_unreachable_database_is_named_without_its_password(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    url = DatabaseUrl("postgresql", "bot", host="127.0.0.1", port=1, user="ann", password="hunter2")
+    waits = [] if words[0] == "wait" else ["--wait", "0"]
+    said = Command(url, folder, capsys)(*words, *waits)
+    assert said.code == 2
+    assert said.err.startswith('Can\'t reach PostgreSQL database "bot" at 127.0.0.1:1 as user "ann" after 1 attempt: ')
+    assert "hunter2" not in said.err + said.out
+
+
+def test_each_attempt_to_connect_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = DatabaseUrl("postgresql", "bot", host="127.0.0.1", port=1)
+    said = Command(url, folder, capsys)("deploy", "--wait", "2.5")
+    assert "Waiting for the database, attempt 1: Connection refused" in said.err.replace("connection", "Connection")
+    assert "after 2 attempts" in said.err
+
+
+def test_a_database_that_is_missing_and_a_wrong_password_are_told_apart(
+    postgresql_url: DatabaseUrl, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import replace
+
+    said = Command(replace(postgresql_url, name="nowhere"), folder, capsys)("deploy", "--wait", "0")
+    assert 'database "nowhere" does not exist' in said.err
+    said = Command(replace(postgresql_url, user="nobody_here"), folder, capsys)("deploy", "--wait", "0")
+    assert "nobody_here" in said.err
+    assert said.code == 2
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.txt").write_text("not a database, but long enough to be read as one " * 10)
+    said = Command(DatabaseUrl("sqlite", str(tmp_path / "notes.txt")), folder, capsys)("deploy", "--wait", "0")
+    assert (said.code, said.err.strip()) == (
+        2,
+        f"Can't reach SQLite database {tmp_path}/notes.txt after 1 attempt: file is not a database.",
+    )
+
+
+def test_a_bad_setting_stops_the_command_and_names_the_variable(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUN_MIGRATIONS", "perhaps")
+    assert main(["status"]) == 2
+    assert capsys.readouterr().err == "RUN_MIGRATIONS is 'perhaps'; use true, false, 1, 0, yes or no.\n"
+
+
+def test_a_folder_that_is_not_there_is_named(
+    database_url: DatabaseUrl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = Command(database_url, tmp_path / "nowhere", capsys)("deploy")
+    assert said.code == 1
+    assert said.err == f"There is no migrations folder {tmp_path}/nowhere; name it with --dir or MIGRATIONS_DIR.\n"
+
+
+def test_the_command_works_from_anywhere_on_any_folder(database_url: DatabaseUrl, folder: Path, tmp_path: Path) -> None:
+    """As a process, in another working directory, on a folder that is not the service's."""
+    words = ["--database-url", as_text(database_url), "--dir", "migrations", "deploy"]
+    command = [sys.executable, "-m", "service.migrate.cli", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert applied(database_url) == ["001_a", "002_b"]
+
+
+HEAVY = ("click", "peewee", "peewee_migrate", "flask", "service.models", "playhouse")
+
+
+@pytest.mark.parametrize("words", [["deploy"], ["status"], ["wait"]])
+def test_a_no_op_imports_the_driver_and_the_standard_library(
+    database_url: DatabaseUrl, folder: Path, words: list[str], migrate: Command
+) -> None:
+    migrate("deploy")
+    code = (
+        "import sys; from service.migrate.cli import main\n"
+        f"code = main(['--dir', {str(folder)!r}, *{words!r}])\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], code, file=sys.stderr)"
+    )
+    done = run(sys.executable, "-c", code, env=environment(database_url))
+    assert done.stderr.splitlines()[-1] == "[] 0", done.stderr
+
+
+def test_a_no_op_asks_the_database_a_constant_number_of_questions(
+    database_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from service.migrate import runner
+    from service.migrate.connection import Connection
+    from tests.support.migrations import target
+
+    asked: list[str] = []
+    original = Connection.execute
+
+    def counted(self: Connection, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        asked.append(sql)
+        return original(self, sql, parameters)
+
+    monkeypatch.setattr(Connection, "execute", counted)
+    counts = []
+    for size in (1, 30):
+        for number in range(size):
+            write(tmp_path / "many", f"{number + 1:03}_x", "pass")
+        runner.deploy(target(database_url, tmp_path / "many"))
+        asked.clear()
+        runner.deploy(target(database_url, tmp_path / "many"))
+        counts.append(len(asked))
+    assert counts == [3, 3]
