@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -30,9 +31,22 @@ def as_text(url: DatabaseUrl) -> str:
 
 
 def run(*command: str, env: Mapping[str, str], seconds: float = 60) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds
-    )
+    """Wait for the command and its output; past its time, it ends with all that it has started."""
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=env,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, problems = process.communicate(timeout=seconds)
+        finally:
+            _kill_group(process.pid)
+    return subprocess.CompletedProcess(command, process.returncode, output, problems)
 
 
 class Process:
@@ -75,15 +89,20 @@ class Process:
         return self._popen.wait(seconds)
 
     def clean_up(self) -> None:
-        """Leave nothing behind, whatever the test made of it."""
-        if self._popen.poll() is not None:
-            return
-        os.killpg(self._popen.pid, signal.SIGTERM)
+        """Leave nothing behind, whatever the test made of it. TERM first: a supervisor ends what it supervises."""
         try:
+            self._popen.terminate()
             self._popen.wait(10)
         except subprocess.TimeoutExpired:
-            os.killpg(self._popen.pid, signal.SIGKILL)
+            pass
+        finally:
+            _kill_group(self._popen.pid)
             self._popen.wait()
+
+
+def _kill_group(leader: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 Start = Callable[..., Process]
