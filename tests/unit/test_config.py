@@ -64,7 +64,7 @@ def test_the_variable_itself_wins_over_its_file() -> None:
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(ConfigError, match="SECRET_KEY_FILE .* it is not text"):
+    with pytest.raises(ConfigError, match=r"SECRET_KEY_FILE .* it is not text"):
         Config.from_env({"SECRET_KEY_FILE": str(path)})
 
 

@@ -1,0 +1,92 @@
+"""The arrows between the rooms: admin, bot -> chat -> models -> database; migrate stands alone."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from service.url import ROOT
+
+SERVICE = ROOT / "service"
+# What a room may import of service, besides itself. `url` is a leaf that anybody may know.
+ALLOWED = {
+    "url": set(),
+    "config": {"url"},
+    "database": {"url"},
+    "models": {"database"},
+    "chat": {"models", "database"},
+    "migrate": {"url"},
+    "seed": {"chat", "models", "database", "config"},
+    "bot": {"chat", "models", "database", "config", "url"},
+    "admin": {"chat", "models", "database", "config", "migrate", "url"},
+}
+# The edge of the runner is where its process starts, so it reads the settings.
+EDGES = {"migrate/cli.py": {"config"}}
+
+
+def modules() -> list[Path]:
+    return sorted(SERVICE.rglob("*.py"))
+
+
+def imported_rooms(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name.split(".")[1] for name in names if name.startswith("service.")}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SERVICE)))
+def test_imports_point_one_way(path: Path) -> None:
+    inside = path.relative_to(SERVICE)
+    room = inside.parts[0].removesuffix(".py")
+    if room == "__init__":
+        assert imported_rooms(path) == set()
+        return
+    allowed = ALLOWED[room] | {room} | EDGES.get(inside.as_posix(), set())
+    assert imported_rooms(path) - allowed == set()
+
+
+def test_every_room_is_known() -> None:
+    rooms = {path.relative_to(SERVICE).parts[0].removesuffix(".py") for path in modules()} - {"__init__"}
+    assert rooms == set(ALLOWED)
+
+
+FORBIDDEN = {
+    "chat": ("flask", "telegram"),
+    "models": ("flask", "telegram", "peewee_migrate"),
+    "migrate": ("flask", "telegram"),
+    "bot": ("flask",),
+}
+
+
+@pytest.mark.parametrize("room", FORBIDDEN)
+def test_a_room_does_not_know_what_is_not_its_business(room: str) -> None:
+    for path in (SERVICE / room).rglob("*.py"):
+        text = path.read_text("utf-8")
+        for name in FORBIDDEN[room]:
+            assert f"import {name}" not in text, path
+            assert f"from {name}" not in text, path
+
+
+def test_only_the_engine_knows_peewee_migrates_inside() -> None:
+    users = {path.name for path in modules() if "from peewee_migrate" in path.read_text("utf-8").split("_TEMPLATE")[0]}
+    assert users == {"engine.py", "sqlite.py", "develop.py"}
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    readers = {path.name for path in modules() if "os.environ" in path.read_text("utf-8")}
+    assert readers == {"config.py"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(SERVICE)))
+def test_only_the_command_line_prints_and_exits(path: Path) -> None:
+    if path.name in ("cli.py", "__main__.py"):
+        return
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]
+    assert "sys.exit(" not in path.read_text("utf-8")
