@@ -42,7 +42,7 @@ def start() -> tuple[str, int] | Response:
         return _page(form), 400
     user = accounts.authenticate(form.email.data or "", form.password.data or "")
     if user is None:
-        logger.warning("A sign-in was refused.")
+        logger.warning("A sign-in from %s was refused.", request.remote_addr)
         return _page(form, refused=REFUSED), 401
     _begin(user)
     return redirect(_destination(), 303)

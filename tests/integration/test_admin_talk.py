@@ -15,7 +15,7 @@ from service.models import DEAD, QUEUED, Chatbot, Conversation, InboxItem, Messa
 from service.models.base import utc_now
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
-from tests.support.panel import ONE_ENGINE, Browser, panel, signed_in
+from tests.support.panel import ONE_ENGINE, Browser, fields_of, panel, signed_in
 
 
 @pytest.fixture
@@ -155,6 +155,8 @@ def test_what_can_not_be_sent_is_explained(
         response = browser.submit(address, **typed)
         assert response.status_code == 400
         assert complaint in response.text
+        again = fields_of(response.text) | {"content": ""}
+        assert "Load the page again" not in browser.send(address, again).text, "the page has a key that is good"
     assert browser.submit("/talk/", content="Hello", chatbot="99").status_code == 400
     assert InboxItem.select().count() == 1
 

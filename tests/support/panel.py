@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -76,18 +77,16 @@ def signed_in(app: Flask, email: str = EMAIL) -> Browser:
 
 
 def at_once(times: int, work: Callable[[], object]) -> None:
-    """Do the work in as many threads, which all begin together."""
+    """Do the work in as many threads, which all begin together; an error in one is an error here."""
     barrier = threading.Barrier(times)
 
     def begin() -> None:
         barrier.wait()
         work()
 
-    threads = [threading.Thread(target=begin) for _ in range(times)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(times) as threads:
+        for done in [threads.submit(begin) for _ in range(times)]:
+            done.result()
 
 
 def fields_of(page: str) -> dict[str, str]:
