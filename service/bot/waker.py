@@ -13,7 +13,7 @@ from psycopg2.extensions import make_dsn
 
 from service.url import DatabaseUrl
 
-SHORT, LONG = 0.1, 1.0
+SHORT, LONG = 0.2, 1.0
 
 
 class Waker(Protocol):

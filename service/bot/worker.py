@@ -27,8 +27,8 @@ from service.config import Config
 
 log = logging.getLogger(__name__)
 
-# Container engines kill after 10 s.
-DRAIN_SECONDS = 8.0
+# Container engines kill after 10 s: so long may a message take to be finished, and so long its return to the queue.
+DRAIN_SECONDS, GIVE_BACK_SECONDS = 8.0, 1.0
 
 
 class Worker:
@@ -101,7 +101,9 @@ class Worker:
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         for consumer in self._consumers:
-            _give_back(consumer)
+            helper = threading.Thread(target=_give_back, args=(consumer,), daemon=True)
+            helper.start()
+            helper.join(GIVE_BACK_SECONDS)
         log.info("Stopped.")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 
+import peewee as pw
 import pytest
 
 from service.chat import versions
@@ -77,6 +78,13 @@ def test_publishing_before_first_use_keeps_what_was_there_as_version_1() -> None
     chatbot = make_chatbot(system_prompt="Old.")
     versions.publish(chatbot, {"system_prompt": "New."}, expected=1, author=None)
     assert [version.system_prompt for version in stored(chatbot)] == ["Old.", "New."]
+
+
+def test_a_published_version_can_not_be_changed() -> None:
+    version = versions.current(make_chatbot(system_prompt="As published."))
+    with pytest.raises(pw.DatabaseError):
+        ChatbotVersion.update(system_prompt="Rewritten.").execute()
+    assert ChatbotVersion.get_by_id(version.id).system_prompt == "As published."
 
 
 def test_two_editors_do_not_overwrite_each_other() -> None:
