@@ -115,6 +115,7 @@ def test_the_json_of_a_version_comes_back_as_it_went_in(browser: Browser) -> Non
     assert versions.current(chatbot).config == config
 
 
+@ONE_ENGINE
 def test_a_version_page_shows_what_the_version_said(browser: Browser) -> None:
     chatbot = make_chatbot(system_prompt="Speak <softly>.")
     versions.current(chatbot)

@@ -10,7 +10,7 @@ import pytest
 from service.migrate.errors import MigrationFailed
 from service.migrate.runner import Target, deploy
 from service.url import ROOT, DatabaseUrl
-from tests.support.panel import Browser, panel, signed_in
+from tests.support.panel import ONE_ENGINE, Browser, panel, signed_in
 
 NEXT = """
 def migrate(migrator, database, *, fake=False):
@@ -58,6 +58,7 @@ def test_a_pending_migration_comes_with_the_command_that_applies_it(
     assert browser.get("/readyz").status_code == 200
 
 
+@ONE_ENGINE
 def test_an_edited_migration_is_named_with_its_remedy(browser: Browser, folder: Path) -> None:
     with (folder / "003_multi_persona.py").open("a") as file:
         file.write("\nEDITED = True\n")
@@ -67,6 +68,7 @@ def test_an_edited_migration_is_named_with_its_remedy(browser: Browser, folder: 
     assert ">changed</span>" in page
 
 
+@ONE_ENGINE
 def test_a_file_that_is_gone_is_named_with_the_command_that_forgets_it(browser: Browser, folder: Path) -> None:
     (folder / "003_multi_persona.py").unlink()
     page = browser.read("/migrations/")
@@ -75,6 +77,7 @@ def test_a_file_that_is_gone_is_named_with_the_command_that_forgets_it(browser: 
     assert ">missing</span>" in page
 
 
+@ONE_ENGINE
 def test_a_database_ahead_of_the_release_is_no_alarm(browser: Browser, folder: Path) -> None:
     (folder / "010_inbox_outbox.py").unlink()
     page = browser.read("/migrations/")
@@ -101,6 +104,7 @@ def test_a_failed_attempt_shows_its_error_until_it_is_overcome(
     assert ">failed</span>" in page, "the journal remembers"
 
 
+@ONE_ENGINE
 def test_a_folder_that_misleads_is_explained_instead_of_guessed_at(browser: Browser, folder: Path) -> None:
     shutil.copy(folder / "010_inbox_outbox.py", folder / "010_twin.py")
     response = browser.get("/migrations/")

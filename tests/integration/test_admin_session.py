@@ -53,6 +53,7 @@ def test_email_and_password_open_the_panel(app: Flask, user: User) -> None:
     assert EMAIL in browser.read("/chatbots/")
 
 
+@ONE_ENGINE
 @pytest.mark.parametrize(
     ("email", "password"),
     [(EMAIL, "wrong"), ("nobody@example.org", PASSWORD), ("closed@example.org", PASSWORD)],
@@ -140,6 +141,7 @@ def test_after_the_sign_in_one_goes_on_to_the_page_that_was_wanted(
     assert browser.get(path).location == reached, "the same for somebody who is signed in already"
 
 
+@ONE_ENGINE
 def test_a_page_that_needs_a_sign_in_leads_back_to_itself(app: Flask, user: User) -> None:
     browser = Browser(app)
     location = browser.get("/conversations/?chatbot=3").location or ""
@@ -188,6 +190,7 @@ def test_a_form_without_its_token_says_that_it_expired(app: Flask, user: User) -
     assert "This form has expired." in response.text
 
 
+@ONE_ENGINE
 @pytest.mark.parametrize("change", [{"password_hash": f"{PASSWORD_HASH}0"}, {"is_active": False}])
 def test_a_new_password_or_a_closed_account_ends_every_session(
     app: Flask, user: User, change: dict[str, object]
@@ -205,6 +208,7 @@ def test_a_forged_session_opens_nothing(app: Flask, user: User) -> None:
         assert browser.get("/chatbots/").status_code == 303
 
 
+@ONE_ENGINE
 def test_without_any_user_the_page_says_how_to_make_one(app: Flask) -> None:
     browser = Browser(app)
     assert "docker compose exec admin-panel migrate seed" in browser.read("/sign-in")

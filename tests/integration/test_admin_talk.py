@@ -47,6 +47,7 @@ def talk(browser: Browser, content: str) -> str:
     return location
 
 
+@ONE_ENGINE
 def test_without_a_chatbot_the_page_says_so(browser: Browser) -> None:
     assert "There is nobody to talk to" in browser.read("/talk/")
 
@@ -118,6 +119,7 @@ def test_a_message_that_was_given_up_shows_the_apology_and_the_reason_once(brows
     assert "data-waiting" not in page
 
 
+@ONE_ENGINE
 def test_a_message_that_died_without_an_apology_is_still_shown_with_the_reason(
     browser: Browser, chatbot: Chatbot
 ) -> None:
