@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from service.migrate import files, heal
+from service.migrate import contention, files, heal
 from service.migrate.connection import Connection, explain
+from service.migrate.contention import OnBlocked, Patience, Watch
 from service.migrate.engine import Engine, Step, line_of_traceback
 from service.migrate.errors import BrokenScript, MigrationFailed, Refused
 from service.migrate.files import MigrationFile, Outline
@@ -23,13 +25,23 @@ class _AlreadyApplied(Exception):
 
 
 class Applier:
-    """Applies migrations in turn; `known` are those that the database has already."""
+    """Applies migrations in turn; `known` are those that the database has already. `on_blocked` hears before each new
+    try: which migration, the number of the try and of all tries, and who blocked the last one."""
 
-    def __init__(self, connection: Connection, history: History, known: Sequence[MigrationFile]) -> None:
-        self._connection, self._history = connection, history
+    def __init__(
+        self,
+        connection: Connection,
+        history: History,
+        known: Sequence[MigrationFile],
+        patience: Patience,
+        on_blocked: OnBlocked,
+    ) -> None:
+        self._connection, self._history, self._known = connection, history, list(known)
+        self._patience, self._on_blocked = patience, on_blocked
         self._engine = Engine(connection, known)
         self._line = 0
         self._standing = (0, 0)
+        self._blockers: list[str] = []
 
     def apply(self, file: MigrationFile) -> float | None:
         """Run one migration and record it; the seconds it took, or None when somebody else did so first."""
@@ -38,11 +50,13 @@ class Applier:
         try:
             with self._explained(file, outline), self._history.attempt("deploy", file.name, standing or 0) as progress:
                 if outline.atomic:
-                    self._apply_atomically(file, outline, began)
+                    self._patiently(file, lambda: self._apply_atomically(file, outline, began))
                 else:
                     self._apply_in_steps(file, outline, began, progress, standing)
         except _AlreadyApplied:
             return None
+        finally:
+            self._known.append(file)  # a failure ends the run, so that it is asked for only after a success
         return time.monotonic() - began
 
     def undo(self, file: MigrationFile) -> float:
@@ -50,14 +64,18 @@ class Applier:
         began, outline = time.monotonic(), files.outline(file)
         with self._explained(file, outline), self._history.attempt("rollback", file.name):
             if outline.atomic:
-                with self._transaction():
-                    self._run(self._engine.rollback_steps(file))
-                    self._history.forget(file.name)
+                self._patiently(file, lambda: self._undo_atomically(file))
             else:
                 self._engine.database.is_atomic = False
-                self._run(self._engine.rollback_steps(file))
+                for step in self._engine.rollback_steps(file):
+                    self._patiently(file, functools.partial(self._run_alone, step))
                 self._history.forget(file.name)
         return time.monotonic() - began
+
+    def _undo_atomically(self, file: MigrationFile) -> None:
+        with self._transaction():
+            self._run(self._engine.rollback_steps(file))
+            self._history.forget(file.name)
 
     def _apply_atomically(self, file: MigrationFile, outline: Outline, began: float) -> None:
         """The claim comes first: a second runner waits at the unique name, and then finds it taken."""
@@ -76,7 +94,7 @@ class Applier:
         if standing is not None and done < len(steps) and heal.clear_half_made(self._connection, steps[done].sql):
             done += 1
         for number, step in enumerate(steps[done:], start=done + 1):
-            self._run([step])
+            self._patiently(file, functools.partial(self._run_alone, step))
             self._note(progress, number, len(steps))
         with self._connection.transaction():
             self._claim(file, outline)
@@ -85,6 +103,29 @@ class Applier:
     def _claim(self, file: MigrationFile, outline: Outline) -> None:
         if not self._history.record(file.name, file.checksum, "deploy", breaking=outline.breaking):
             raise _AlreadyApplied(file.name)
+
+    def _patiently(self, file: MigrationFile, work: Callable[[], None]) -> None:
+        """Do the work; where somebody else's lock stops it, do it again later, a limited number of times."""
+        for attempt in range(1, self._patience.attempts + 1):
+            with Watch(self._connection) as watch:
+                try:
+                    work()
+                    return
+                except Exception as error:
+                    if not contention.is_contention(error) or attempt == self._patience.attempts:
+                        raise
+                finally:
+                    self._blockers = watch.blockers
+            self._on_blocked(file.name, attempt + 1, self._patience.attempts, self._blockers)
+            time.sleep(contention.pause_before(attempt + 1))
+            if self._engine.database.is_atomic:
+                self._engine = Engine(self._connection, self._known)  # the failed try has changed what the old one knew
+
+    def _run_alone(self, step: Step) -> None:
+        """One step of a migration that is not atomic."""
+        is_concurrent = "CONCURRENTLY" in step.sql.upper()
+        contention.set_timeouts(self._connection, self._patience, is_local=False, is_concurrent=is_concurrent)
+        self._run([step])
 
     def _run(self, steps: Sequence[Step]) -> None:
         for step in steps:
@@ -104,6 +145,7 @@ class Applier:
         database.is_atomic = True
         if not self._connection.is_sqlite:
             with database.atomic():
+                contention.set_timeouts(self._connection, self._patience, is_local=True)
                 yield
             return
         self._connection.execute("PRAGMA foreign_keys = OFF")
@@ -134,7 +176,7 @@ class Applier:
                 self._engine.database.last_statement,
                 explain(error),
                 "it was rolled back and nothing of it remains." if outline.atomic else _what_stands(*self._standing),
-                _hint(file, explain(error)),
+                _hint(file, explain(error), self._blockers if contention.is_contention(error) else []),
             ) from error
 
 
@@ -152,7 +194,9 @@ def _what_stands(done: int, total: int) -> str:
     return f"it is not atomic: steps 1 to {done} of {total} stand, and the next deploy goes on after them."
 
 
-def _hint(file: MigrationFile, reason: str) -> str:
+def _hint(file: MigrationFile, reason: str, blockers: Sequence[str]) -> str:
+    if blockers:
+        return f"Blocked by {'; '.join(blockers)}. Deploy again when that has ended, or allow more with --attempts."
     if "already exists" in reason or "duplicate column" in reason:
         return (
             "If the database already has all that this migration makes, record it: "

@@ -11,6 +11,16 @@ exit codes: 0 done or up to date, 1 refused or pending, 2 error
 When a deploy fails, read its message: it names the command that helps. `migrate status` shows where things stand.
 """
 
+# Of options that only some commands offer.
+_DEFAULTS: dict[str, Any] = {
+    "json": False,
+    "wait": None,
+    "lock_wait": 600.0,
+    "lock_timeout": 3.0,
+    "statement_timeout": 0.0,
+    "attempts": 10,
+}
+
 
 def parser(commands: Any) -> argparse.ArgumentParser:
     """The parser; `commands` has a function for each command, under its name."""
@@ -26,7 +36,7 @@ def parser(commands: Any) -> argparse.ArgumentParser:
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         command = subparsers.add_parser(name, help=text, description=text)
-        command.set_defaults(command=getattr(commands, name), json=False, wait=None, lock_wait=600.0)
+        command.set_defaults(command=getattr(commands, name), **_DEFAULTS)
         return command
 
     _deploy_options(add("deploy", "apply what is pending; nothing else changes, and doing it twice is safe"))
@@ -60,8 +70,18 @@ def _lock_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _patience_options(command: argparse.ArgumentParser) -> None:
+    for word, kind, text in (
+        ("--lock-timeout", seconds, "how long a statement may wait for a lock before it gives way (3; 0: no limit)"),
+        ("--statement-timeout", seconds, "how long a statement may run (0: no limit)"),
+        ("--attempts", _count, "how often a migration that gave way is tried (10)"),
+    ):
+        command.add_argument(word, type=kind, default=_DEFAULTS[word[2:].replace("-", "_")], metavar="N", help=text)
+
+
 def _deploy_options(command: argparse.ArgumentParser) -> None:
     _lock_options(command)
+    _patience_options(command)
     command.add_argument(
         "--out-of-order",
         action="store_true",
@@ -80,6 +100,7 @@ def _resolve_options(command: argparse.ArgumentParser) -> None:
 
 def _rollback_options(command: argparse.ArgumentParser) -> None:
     _lock_options(command)
+    _patience_options(command)
     command.add_argument("--to", metavar="NAME", help="the migration that stays the newest one")
     command.add_argument("--yes", action="store_true", help="do not ask")
 
@@ -115,3 +136,10 @@ def seconds(text: str) -> float:
     if seconds < 0:
         raise argparse.ArgumentTypeError("a number of seconds, 0 or more")
     return seconds
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("a whole number, 1 or more")
+    return count

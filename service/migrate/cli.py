@@ -16,6 +16,7 @@ from typing import Any
 
 from service.config import Config, ConfigError
 from service.migrate import runner
+from service.migrate.contention import Patience
 from service.migrate.errors import MigrateError, NotConfirmed, Refused
 from service.migrate.runner import Event, Outcome, Target
 from service.url import BadUrl, parse
@@ -218,6 +219,7 @@ def _target(options: argparse.Namespace, config: Config) -> Target:
         release=config.release,
         database_wait=config.database_wait if options.wait is None else options.wait,
         lock_wait=options.lock_wait,
+        patience=Patience(options.lock_timeout, options.statement_timeout, options.attempts),
         tell=lambda event: _tell(event, quiet=options.json),
     )
 
@@ -225,7 +227,7 @@ def _target(options: argparse.Namespace, config: Config) -> Target:
 def _tell(event: Event, *, quiet: bool) -> None:
     from service.migrate import show
 
-    line, is_problem = show.event(event), event.kind in ("connecting", "waiting")
+    line, is_problem = show.event(event), event.kind in ("connecting", "waiting", "blocked", "ended")
     if line and (is_problem or not quiet):
         print(line, file=sys.stderr if is_problem else sys.stdout, flush=True)
 

@@ -36,7 +36,10 @@ class Connection:
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Run one statement of ours and return the cursor."""
         cursor = self.raw.cursor()
-        cursor.execute(sql if self.is_sqlite else sql.replace("?", "%s"), tuple(parameters))
+        if parameters:
+            cursor.execute(sql if self.is_sqlite else sql.replace("?", "%s"), tuple(parameters))
+        else:
+            cursor.execute(sql)
         return cursor
 
     @contextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from service.migrate import connection, files, lock, plan
+from service.migrate import connection, files, heal, lock, plan
 from service.migrate.connection import Connection
+from service.migrate.contention import Patience
 from service.migrate.errors import Refused
 from service.migrate.history import History, Ledger
 from service.migrate.plan import Plan
@@ -18,7 +19,18 @@ from service.url import DatabaseUrl
 if TYPE_CHECKING:
     from service.migrate.apply import Applier
 
-Kind = Literal["connecting", "waiting", "starting", "applied", "rolled back", "recorded", "forgotten", "unchanged"]
+Kind = Literal[
+    "connecting",
+    "waiting",
+    "blocked",
+    "starting",
+    "applied",
+    "rolled back",
+    "recorded",
+    "forgotten",
+    "unchanged",
+    "ended",
+]
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,7 @@ class Target:
     release: str = ""
     database_wait: float = 0.0
     lock_wait: float = 600.0
+    patience: Patience = field(default_factory=Patience)
     tell: Callable[[Event], None] = lambda _event: None
 
 
@@ -91,7 +104,7 @@ def rollback(target: Target, *, to: str | None = None, confirm: Callable[[Sequen
         done = []
         known = [entry.file for entry in applied if entry.file]
         while known and known[-1].name in names:
-            applier = _applier(database, history, known)
+            applier = _applier(target, database, history, known)
             done.append(Event("rolled back", known[-1].name, applier.undo(known[-1])))
             target.tell(done[-1])
             known.pop()
@@ -134,7 +147,7 @@ def _apply(target: Target, database: Connection, history: History, decided: Plan
         return
     target.tell(Event("starting", detail=str(len(pending))))
     known = [entry.file for entry in decided.entries if entry.applied and entry.file]
-    applier = _applier(database, history, known)
+    applier = _applier(target, database, history, known)
     for file in pending:
         seconds = applier.apply(file)
         event = Event("applied", file.name, seconds) if seconds is not None else Event("unchanged", file.name)
@@ -142,10 +155,14 @@ def _apply(target: Target, database: Connection, history: History, decided: Plan
         yield event
 
 
-def _applier(database: Connection, history: History, known: Sequence[files.MigrationFile]) -> Applier:
+def _applier(target: Target, database: Connection, history: History, known: Sequence[files.MigrationFile]) -> Applier:
     from service.migrate.apply import Applier  # here: the no-op path need not import Peewee
 
-    return Applier(database, history, known)
+    def on_blocked(migration: str, attempt: int, attempts: int, blockers: list[str]) -> None:
+        detail = f"attempt {attempt} of {attempts} follows; blocked by {'; '.join(blockers) or 'another connection'}"
+        target.tell(Event("blocked", migration, detail=detail))
+
+    return Applier(database, history, known, target.patience, on_blocked)
 
 
 def _after(to: str | None, names: Sequence[str]) -> Sequence[str]:
@@ -159,7 +176,9 @@ def _connected(target: Target) -> Iterator[Connection]:
     def on_attempt(attempt: int, reason: str) -> None:
         target.tell(Event("connecting", detail=f"attempt {attempt}: {reason}"))
 
-    database = connection.connect(target.url, wait=target.database_wait, on_attempt=on_attempt)
+    database = connection.connect(
+        target.url, wait=target.database_wait, on_attempt=on_attempt, application=heal.APPLICATION
+    )
     try:
         yield database
     finally:
@@ -172,6 +191,8 @@ def _locked(target: Target, database: Connection) -> Iterator[History]:
         target.tell(Event("waiting", seconds=seconds, detail=holder))
 
     with lock.deploy_lock(target.url, seconds=target.lock_wait, on_wait=on_wait):
+        for session in heal.end_leftovers(database):
+            target.tell(Event("ended", detail=session))
         history = History(database, target.release)
         history.prepare()
         history.close_abandoned()

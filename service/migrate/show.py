@@ -26,6 +26,10 @@ def event(happened: Event) -> str:
             return f"{name} was {happened.detail}; nothing changed."
         case "waiting":
             return f"Waiting for another deploy ({happened.detail}), {happened.seconds:.0f} s so far"
+        case "blocked":
+            return f"  … {name} gave way to the application: {happened.detail}"
+        case "ended":
+            return f"Ended {happened.detail}, which a killed deploy had left running"
         case "connecting":
             return f"Waiting for the database, {happened.detail}"
 

@@ -1,0 +1,113 @@
+"""Never queue in front of the application: short lock timeouts, a few tries, and the names of those who block.
+
+A statement that waits for a lock makes everybody queue who comes after it, readers too. So it gives up early, and the
+whole migration is tried again a little later (PostgreSQL manual, "Explicit Locking").
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+from service.migrate import connection
+from service.migrate.connection import Connection
+from service.url import DatabaseUrl
+
+# lock_not_available, deadlock_detected: PostgreSQL manual, appendix A.
+_CODES = {"55P03", "40P01"}
+_LOOK_EVERY = 0.5
+_LONGEST_PAUSE = 15.0
+_BLOCKERS = """
+SELECT a.pid, a.application_name, a.state, extract(epoch FROM now() - coalesce(a.xact_start, a.state_change)), a.query
+FROM pg_stat_activity a WHERE a.pid = ANY(pg_blocking_pids(?))
+"""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a statement may wait for a lock or run, in seconds (0: without limit), and how many tries there are."""
+
+    lock_timeout: float = 3.0
+    statement_timeout: float = 0.0
+    attempts: int = 10
+
+
+def is_contention(error: BaseException) -> bool:
+    """Whether somebody else's lock is the reason, so that trying again may help. Looks through Peewee's wrapping."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if getattr(seen, "pgcode", None) in _CODES or "database is locked" in str(seen):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def pause_before(attempt: int) -> float:
+    """Seconds to wait before a try, from 2: longer each time, with jitter so that two deploys do not stay in step."""
+    return min(2.0 ** (attempt - 2), _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
+
+
+def set_timeouts(database: Connection, patience: Patience, *, is_local: bool, is_concurrent: bool = False) -> None:
+    """For the transaction, or with is_local=False for the session. CONCURRENTLY must be able to wait: a lock timeout
+    would kill it and leave an INVALID index."""
+    if database.is_sqlite:
+        return
+    lock = 0 if is_concurrent else patience.lock_timeout
+    for name, seconds in (("lock_timeout", lock), ("statement_timeout", patience.statement_timeout)):
+        if seconds or not is_local:
+            database.execute("SELECT set_config(?, ?, ?)", [name, f"{seconds * 1000:.0f}ms", is_local])
+
+
+class Watch:
+    """Looks, while a block runs, who blocks its connection; `blockers` is what it saw last. Opens a connection of its
+    own only when the block takes longer than a moment."""
+
+    def __init__(self, watched: Connection) -> None:
+        self.blockers: list[str] = []
+        self._url, self._over = watched.url, threading.Event()
+        self._pid = 0 if watched.is_sqlite else int(watched.raw.info.backend_pid)
+        self._thread = threading.Thread(target=self._look, name="migrate-watch", daemon=True)
+
+    def __enter__(self) -> Watch:
+        if self._pid:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if self._pid:
+            self._thread.join()
+
+    def _look(self) -> None:
+        if self._over.wait(_LOOK_EVERY):
+            return
+        try:
+            self._look_until_over(self._url)
+        except Exception as error:  # watching is a courtesy: it must not fail what is watched
+            self.blockers = self.blockers or [f"unknown: {connection.explain(error)}"]
+
+    def _look_until_over(self, url: DatabaseUrl) -> None:
+        database = connection.connect(url, application=f"{connection.APPLICATION}-watch")
+        try:
+            while True:
+                rows = database.execute(_BLOCKERS, [self._pid]).fetchall()
+                self.blockers = [describe(*row) for row in rows] or self.blockers
+                if self._over.wait(_LOOK_EVERY):
+                    return
+        finally:
+            database.close()
+
+
+def describe(pid: int, application: str, state: str, seconds: float | None, query: str) -> str:
+    """A session for a log: no literal of its query, since those are people's data."""
+    masked = re.sub(r"'(?:[^']|'')*'?|\b\d+\b", "?", " ".join(query.split()))[:80]
+    return f"server process {pid} ({application or 'unnamed'}, {state} for {float(seconds or 0):.0f} s: {masked})"
+
+
+OnBlocked = Callable[[str, int, int, list[str]], None]

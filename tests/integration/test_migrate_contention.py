@@ -1,0 +1,179 @@
+"""Never in the application's way: deploys on a database that is in use."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from service.migrate import contention, runner
+from service.migrate.connection import connect
+from service.migrate.contention import Patience
+from service.migrate.errors import MigrationFailed
+from service.migrate.runner import Event
+from service.url import DatabaseUrl
+from tests.support.migrations import applied, rows, table, tables, target, write
+from tests.support.processes import environment, eventually
+
+CHANGE = 'migrator.sql("ALTER TABLE a ADD COLUMN x INTEGER")'
+
+
+@contextmanager
+def long_reader(url: DatabaseUrl) -> Iterator[None]:
+    """A session in the middle of a transaction that has read the table."""
+    reader = connect(url, application="reporting")
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*), 'a secret word' FROM a")
+    try:
+        yield
+    finally:
+        reader.close()
+
+
+@pytest.fixture
+def folder(postgresql_url: DatabaseUrl, tmp_path: Path) -> Path:
+    folder = tmp_path / "migrations"
+    write(folder, "001_a", table("a"))
+    runner.deploy(target(postgresql_url, folder))
+    write(folder, "002_change", f"{table('b')}\n{CHANGE}")
+    return folder
+
+
+def test_a_blocked_migration_gives_way_tries_again_and_names_who_blocks(
+    postgresql_url: DatabaseUrl, folder: Path
+) -> None:
+    told: list[Event] = []
+    patience = Patience(lock_timeout=0.9, attempts=2)
+    with long_reader(postgresql_url), pytest.raises(MigrationFailed) as failure:
+        runner.deploy(target(postgresql_url, folder, patience=patience, tell=told.append))
+    (blocked,) = [event for event in told if event.kind == "blocked"]
+    assert blocked.migration == "002_change"
+    assert "attempt 2 of 2 follows; blocked by server process" in blocked.detail
+    assert "reporting" in blocked.detail
+    assert "idle in transaction" in blocked.detail
+    assert "secret" not in f"{blocked.detail} {failure.value}"
+    assert "Deploy again when that has ended" in str(failure.value)
+    assert applied(postgresql_url) == ["001_a"]
+    assert "b" not in tables(postgresql_url)
+
+
+def test_it_is_applied_once_the_blocker_is_gone(postgresql_url: DatabaseUrl, folder: Path) -> None:
+    with long_reader(postgresql_url):
+        deploy = threading.Thread(
+            target=runner.deploy,
+            args=(target(postgresql_url, folder, patience=Patience(lock_timeout=0.3)),),
+        )
+        deploy.start()
+        time.sleep(0.8)
+    deploy.join(timeout=20)
+    assert applied(postgresql_url) == ["001_a", "002_change"]
+
+
+def test_a_second_client_is_never_held_up_longer_than_the_lock_timeout(
+    postgresql_url: DatabaseUrl, folder: Path
+) -> None:
+    slowest = 0.0
+    with long_reader(postgresql_url):
+        patience = Patience(lock_timeout=0.5, attempts=3)
+        deploy = threading.Thread(
+            target=lambda: _swallow(lambda: runner.deploy(target(postgresql_url, folder, patience=patience)))
+        )
+        deploy.start()
+        client = connect(postgresql_url)
+        while deploy.is_alive():
+            began = time.monotonic()
+            client.execute("SELECT count(*) FROM a").fetchone()
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(0.01)
+        client.close()
+    assert 0.1 < slowest < 0.5 + 1.0  # it did wait behind the migration, and not for long
+
+
+def _swallow(work: Callable[[], object]) -> None:
+    with suppress(MigrationFailed):
+        work()
+
+
+def test_a_model_that_was_changed_by_the_failed_try_is_as_before_in_the_next(
+    postgresql_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    body = """
+    @migrator.create_model
+    class A(pw.Model):
+        name = pw.CharField(null=True)
+        class Meta:
+            table_name = "a"
+    """
+    write(tmp_path / "m", "001_a", body)
+    runner.deploy(target(postgresql_url, tmp_path / "m"))
+    write(tmp_path / "m", "002_b", 'migrator.remove_fields("a", "name")')
+    with long_reader(postgresql_url):
+        deploy = threading.Thread(
+            target=runner.deploy, args=(target(postgresql_url, tmp_path / "m", patience=Patience(lock_timeout=0.3)),)
+        )
+        deploy.start()
+        time.sleep(0.6)
+    deploy.join(timeout=20)
+    assert applied(postgresql_url) == ["001_a", "002_b"]
+
+
+def test_a_statement_may_be_given_a_limit(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    write(tmp_path / "m", "001_slow", 'migrator.sql("SELECT pg_sleep(30)")')
+    with pytest.raises(MigrationFailed, match="statement timeout"):
+        runner.deploy(target(postgresql_url, tmp_path / "m", patience=Patience(statement_timeout=0.2)))
+
+
+def test_an_index_built_concurrently_waits_for_a_writer_as_long_as_it_takes(
+    postgresql_url: DatabaseUrl, folder: Path
+) -> None:
+    (folder / "002_change.py").unlink()
+    write(folder, "002_index", 'migrator.sql("CREATE INDEX CONCURRENTLY a_id ON a (id)")', top="atomic = False")
+    with long_reader(postgresql_url):
+        rows(postgresql_url, "INSERT INTO a VALUES (1)")
+        writer = connect(postgresql_url)
+        writer.execute("BEGIN")
+        writer.execute("INSERT INTO a VALUES (2)")
+        deploy = threading.Thread(
+            target=runner.deploy, args=(target(postgresql_url, folder, patience=Patience(lock_timeout=0.2)),)
+        )
+        deploy.start()
+        time.sleep(0.8)
+        assert deploy.is_alive()
+        writer.execute("COMMIT")
+        writer.close()
+    deploy.join(timeout=20)
+    assert rows(postgresql_url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_id'::regclass") == [(True,)]
+
+
+def test_a_killed_deploys_server_session_is_ended_first(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    write(tmp_path / "m", "001_slow", f"{table('a')}\nmigrator.sql('SELECT pg_sleep(600)')")
+    command = [sys.executable, "-m", "service.migrate.cli", "--dir", str(tmp_path / "m"), "deploy"]
+    process = subprocess.Popen(command, env=environment(postgresql_url), stdout=subprocess.DEVNULL)
+    sleeping = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND datname = current_database()"
+    eventually(lambda: bool(rows(postgresql_url, sleeping)))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(1.1)  # it must have run for a second to be told from a deploy that only looks
+    write(tmp_path / "m", "001_slow", table("a"))
+    told: list[Event] = []
+    runner.deploy(target(postgresql_url, tmp_path / "m", tell=told.append))
+    assert [event.kind for event in told] == ["ended", "starting", "applied"]
+    assert "slipway-migrate-deploy" in told[0].detail
+
+
+@pytest.mark.parametrize("attempt", [2, 3, 8])
+def test_pauses_grow_and_stay_within_bounds(attempt: int) -> None:
+    longest = min(2.0 ** (attempt - 2), 15.0)
+    assert all(longest / 2 <= contention.pause_before(attempt) <= longest for _ in range(50))
+
+
+def test_what_a_session_runs_is_shown_without_its_literals() -> None:
+    shown = contention.describe(7, "", "active", 3.4, "UPDATE m SET t = 'it''s me' WHERE id = 42 AND x = 'open")
+    assert shown == "server process 7 (unnamed, active for 3 s: UPDATE m SET t = ? WHERE id = ? AND x = ?)"
