@@ -32,11 +32,7 @@ def migrate(migrator: Migrator, database: pw.Database, *, fake: bool = False) ->
 
         class Meta:
             table_name = "inbox"
-            indexes = (
-                (("channel", "external_id"), True),
-                (("state", "available_at"), False),
-                (("chatbot", "channel", "thread", "id"), False),
-            )
+            indexes = ((("channel", "external_id"), True),)
 
     class OutboxItem(pw.Model):
         id = pw.BigAutoField()
@@ -47,11 +43,15 @@ def migrate(migrator: Migrator, database: pw.Database, *, fake: bool = False) ->
 
         class Meta:
             table_name = "outbox"
-            indexes = ((("state", "available_at"), False),)
 
-    for model in (InboxItem, OutboxItem):
+    for model, lane in ((InboxItem, ("chatbot", "channel", "thread")), (OutboxItem, ("conversation",))):
         for name, field in job().items():
             model._meta.add_field(name, field)
+        # Finished work stays in the table: these indexes hold only what waits, oldest first, and by conversation.
+        waits = model.state.in_(["queued", "leased"])
+        model.add_index(model.id, name=f"{model._meta.table_name}_waiting", where=waits)
+        fields = [getattr(model, name) for name in lane]
+        model.add_index(*fields, model.id, name=f"{model._meta.table_name}_waiting_in_lane", where=waits)
         migrator.create_model(model)
 
 

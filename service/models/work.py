@@ -38,11 +38,7 @@ class InboxItem(Job):
 
     class Meta:
         table_name = "inbox"
-        indexes = (
-            (("channel", "external_id"), True),
-            (("state", "available_at"), False),
-            (("chatbot", "channel", "thread", "id"), False),
-        )
+        indexes = ((("channel", "external_id"), True),)
 
 
 class OutboxItem(Job):
@@ -56,4 +52,14 @@ class OutboxItem(Job):
 
     class Meta:
         table_name = "outbox"
-        indexes = ((("state", "available_at"), False),)
+
+
+def _index_what_waits(model: type[Job], *lane: pw.Field) -> None:
+    """Finished work stays in the table: these indexes hold only the rest, oldest first, and by conversation."""
+    table, waits = model._meta.table_name, model.state.in_([QUEUED, LEASED])
+    model.add_index(model.id, name=f"{table}_waiting", where=waits)
+    model.add_index(*lane, model.id, name=f"{table}_waiting_in_lane", where=waits)
+
+
+_index_what_waits(InboxItem, InboxItem.chatbot, InboxItem.channel, InboxItem.thread)
+_index_what_waits(OutboxItem, OutboxItem.conversation)
