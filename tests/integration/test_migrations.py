@@ -125,7 +125,6 @@ def test_existing_chatbots_get_version_1_and_errors_are_counted_and_named(
     add_messages(database_url)
     deploy_up_to(database_url, 8)
     rows(database_url, "UPDATE chatbots SET system_prompt = 'Be kind' WHERE id = 1")
-    logging.getLogger("migrations").propagate = True  # the command, run in this process, turns it off
     with caplog.at_level(logging.INFO, "migrations"):
         deploy_up_to(database_url, 9)
     assert [record.getMessage() for record in caplog.records if record.name == "migrations"] == [
