@@ -96,6 +96,10 @@ def _resolve_options(command: argparse.ArgumentParser) -> None:
         ("--rolled-back", "the database does not have what these make: run them again"),
     ):
         command.add_argument(word, nargs="+", action="extend", default=[], metavar="NAME", help=text)
+    command.add_argument("--force", action="store_true", help="record it although the database does not look like it")
+    command.add_argument("--why", default="", metavar="REASON", help="goes with --force; the journal keeps it")
+    command.add_argument("--detect", action="store_true", help="find out what a database without history has already")
+    command.add_argument("--yes", action="store_true", help="with --detect: record what was found")
 
 
 def _rollback_options(command: argparse.ArgumentParser) -> None:

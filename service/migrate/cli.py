@@ -6,26 +6,22 @@ Exit codes: 0 done or up to date, 1 refused or pending, 2 error. Results go to s
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from service.config import Config, ConfigError
-from service.migrate import runner
-from service.migrate.contention import Patience
-from service.migrate.errors import MigrateError, NotConfirmed, Refused
-from service.migrate.runner import Event, Outcome, Target
+from service.migrate import arguments, commands
+from service.migrate.errors import MigrateError
 from service.url import BadUrl, parse
 
 Command = Callable[[argparse.Namespace, Config], int]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+def main(words: Sequence[str] | None = None) -> int:
+    options = arguments.parser(commands).parse_args(words)
     try:
         config = _with_options(Config.from_env(), options)
         _show_migrations_words(to_stderr=getattr(options, "json", False))
@@ -41,166 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("Interrupted; what was running is rolled back.", 130)
 
 
-def deploy(options: argparse.Namespace, config: Config) -> int:
-    target = _target(options, config)
-    _say(options, f"Running database migrations on {target.url}")
-    outcome = runner.deploy(target, out_of_order=options.out_of_order)
-    if options.json:
-        return _print_json(_outcome_json(outcome))
-    for name in outcome.ahead:
-        print(f"Note: {name} is applied but unknown to this release: the database is ahead, which is fine.")
-    print(_deploy_summary(outcome))
-    return 0
-
-
-def status(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import report
-
-    found = report.read(config.migration_database_url, config.migrations_dir, wait=options.wait or 0.0)
-    if options.json:
-        _print_json(found.as_json())
-    else:
-        from service.migrate import show
-
-        print(show.status(found))
-    for problem in found.problems:
-        print(problem, file=sys.stderr)
-    return 0 if found.is_current else 1
-
-
-def resolve(options: argparse.Namespace, config: Config) -> int:
-    if not (options.applied or options.rolled_back):
-        raise Refused("Say what to resolve: --applied NAME … or --rolled-back NAME …")
-    target = _target(options, config)
-    outcome = runner.resolve(target, applied=options.applied, rolled_back=options.rolled_back)
-    return _print_json(_outcome_json(outcome)) if options.json else 0
-
-
-def rollback(options: argparse.Namespace, config: Config) -> int:
-    def confirm(names: Sequence[str]) -> None:
-        _confirm(f"This undoes {', '.join(reversed(names))} and destroys the data that they hold.", options.yes)
-
-    outcome = runner.rollback(_target(options, config), to=options.to, confirm=confirm)
-    if options.json:
-        return _print_json(_outcome_json(outcome))
-    print(
-        f"The schema is at {outcome.newest or 'the beginning'}." if outcome.done else "There is nothing to roll back."
-    )
-    return 0
-
-
-def create(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import develop
-
-    models = develop.load_models(config.models) if options.auto else None
-    is_sqlite = config.migration_database_url.is_sqlite
-    path = develop.create(config.migrations_dir, options.name, models=models, is_sqlite=is_sqlite)
-    if path is None:
-        print("The models ask for no change; nothing was written.")
-        return 0
-    print(f"Created {path}")
-    return 0
-
-
-def dev(options: argparse.Namespace, config: Config) -> int:
-    options.auto = True
-    code = create(options, config)
-    if options.create_only or code:
-        return code
-    return deploy(options, config) or _check_models(config)
-
-
-def reset(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import develop
-
-    url = config.migration_database_url
-    if not url.is_sqlite and not options.force:
-        raise Refused(f"reset removes everything from {url}; if that is a development database, add --force.")
-    _confirm(f"This removes everything from {url}.", options.yes or options.force)
-    develop.reset(url)
-    return deploy(options, config)
-
-
-def push(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import develop
-
-    url = config.migration_database_url
-    if not url.is_sqlite and not options.force:
-        raise Refused(f"push is for prototyping; if {url} is a development database, add --force.")
-    print("Warning: this bypasses the migration history. Use it only to prototype on a development database.")
-    made = develop.push(url, develop.load_models(config.models))
-    print("\n".join(f"  made {line}" for line in made) or "The database already has all that the models ask for.")
-    return 0
-
-
-def pull(_options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import develop
-
-    print(develop.pull(config.migration_database_url), end="")
-    return 0
-
-
-def validate(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import files
-
-    found = files.scan(config.migrations_dir)
-    problems = [problem for file in found for problem in files.review(file)]
-    if options.json:
-        _print_json({"migrations": [file.name for file in found], "problems": [str(problem) for problem in problems]})
-    if problems:
-        raise Refused(problems)
-    if not options.json:
-        print(
-            f"{_count(len(found), 'migration')} in {config.migrations_dir}: names, numbers and functions are in order."
-        )
-    return 0
-
-
-def seed(_options: argparse.Namespace, config: Config) -> int:
-    import importlib
-
-    module, _, function = config.seeder.partition(":")
-    try:
-        run = getattr(importlib.import_module(module), function or "run")
-    except (ImportError, AttributeError) as error:
-        raise Refused(f"Can't load the seed {config.seeder}: {error}. Name it with MIGRATIONS_SEED.") from None
-    for line in run(config):
-        print(line)
-    return 0
-
-
-def wait(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import gate
-
-    seconds = config.gate_wait if options.timeout is None else options.timeout
-    verdict = gate.wait(
-        config.database_url,
-        config.migrations_dir,
-        seconds,
-        on_wait=lambda reason: print(f"Waiting: {reason}", flush=True),
-    )
-    if not verdict.is_open:
-        return _fail(
-            f"{verdict.reason} Gave up after {seconds:g} s: the admin panel's container applies migrations.", 1
-        )
-    print("The schema is current.")
-    return 0
-
-
-def _check_models(config: Config) -> int:
-    from service.migrate import develop, files
-
-    left = develop.changes(
-        files.scan(config.migrations_dir),
-        develop.load_models(config.models),
-        is_sqlite=config.migration_database_url.is_sqlite,
-    )
-    if left:
-        return _fail("The models and the migrations still differ:\n" + "\n".join(left), 1)
-    print("The models and the migrations agree.")
-    return 0
-
-
 def _with_options(config: Config, options: argparse.Namespace) -> Config:
     try:
         url = parse(options.database_url) if options.database_url else None
@@ -212,65 +48,6 @@ def _with_options(config: Config, options: argparse.Namespace) -> Config:
     return replace(config, migrations_dir=folder)
 
 
-def _target(options: argparse.Namespace, config: Config) -> Target:
-    return Target(
-        config.migration_database_url,
-        config.migrations_dir,
-        release=config.release,
-        database_wait=config.database_wait if options.wait is None else options.wait,
-        lock_wait=options.lock_wait,
-        patience=Patience(options.lock_timeout, options.statement_timeout, options.attempts),
-        tell=lambda event: _tell(event, quiet=options.json),
-    )
-
-
-def _tell(event: Event, *, quiet: bool) -> None:
-    from service.migrate import show
-
-    line, is_problem = show.event(event), event.kind in ("connecting", "waiting", "blocked", "ended")
-    if line and (is_problem or not quiet):
-        print(line, file=sys.stderr if is_problem else sys.stdout, flush=True)
-
-
-def _say(options: argparse.Namespace, text: str) -> None:
-    if not options.json:
-        print(text, flush=True)
-
-
-def _deploy_summary(outcome: Outcome) -> str:
-    if not outcome.total:
-        return "There are no migrations yet; make one with `migrate create NAME`."
-    if not outcome.done:
-        return f"Database schema is up to date! {_count(outcome.total, 'migration')}, the newest is {outcome.newest}."
-    seconds = sum(event.seconds for event in outcome.done)
-    return (
-        f"All migrations have been successfully applied: {len(outcome.done)} in {seconds:.2f} s."
-        f" The schema is at {outcome.newest}."
-    )
-
-
-def _outcome_json(outcome: Outcome) -> dict[str, Any]:
-    done = [
-        {"migration": event.migration, "result": event.kind, "seconds": round(event.seconds, 3)}
-        for event in outcome.done
-    ]
-    return {"done": done, "newest": outcome.newest, "total": outcome.total, "ahead": list(outcome.ahead)}
-
-
-def _print_json(value: dict[str, Any]) -> int:
-    print(json.dumps(value, indent=2))
-    return 0
-
-
-def _confirm(warning: str, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise NotConfirmed(f"{warning} If that is what you want, say so with --yes.")
-    if input(f"{warning}\nType yes to go on: ").strip().lower() != "yes":
-        raise NotConfirmed("Nothing was changed.")
-
-
 def _show_migrations_words(*, to_stderr: bool) -> None:
     """What a migration logs as `migrations` is part of the report."""
     handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
@@ -280,19 +57,9 @@ def _show_migrations_words(*, to_stderr: bool) -> None:
     logger.setLevel(logging.INFO)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _fail(text: str, code: int) -> int:
     print(text, file=sys.stderr)
     return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    from service.migrate.arguments import parser
-
-    return parser(sys.modules[__name__])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ MigrateError                 exit code 2
 ├── BrokenScript             an applied migration can't be replayed
 └── Refused                  exit code 1: we could guess, and won't
     ├── UnknownMigration     a name that no file and no history row has
+    ├── Unproven             resolve was asked to record what the database does not have
     └── NotConfirmed         a destructive command without a yes
 """
 
@@ -78,6 +79,16 @@ class UnknownMigration(Refused):
         self.name, self.nearest = name, nearest
         near = f"did you mean {' or '.join(nearest)}?" if nearest else "see `migrate status` for the names."
         super().__init__(f"There is no migration {name}; {near}")
+
+
+class Unproven(Refused):
+    def __init__(self, migration: str, missing: Iterable[str], left_over: Iterable[str]) -> None:
+        self.migration, self.missing, self.left_over = migration, tuple(missing), tuple(left_over)
+        lines = [f"{migration} can't be recorded as applied: the database does not look as if it had run."]
+        lines += [f"  missing: {line}" for line in self.missing]
+        lines += [f"  still there: {line}" for line in self.left_over]
+        lines.append('Run `migrate deploy` to make it so, or record it all the same with --force --why "…".')
+        super().__init__("\n".join(lines))
 
 
 class NotConfirmed(Refused):

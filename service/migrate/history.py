@@ -151,8 +151,9 @@ class History:
         )
 
     @contextmanager
-    def attempt(self, action: str, migration: str, step: int = 0) -> Iterator[Progress]:
-        """A journal row around some work, outside the work's own transaction, so that a failure is remembered."""
+    def attempt(self, action: str, migration: str, step: int = 0, *, note: str = "") -> Iterator[Progress]:
+        """A journal row around some work, outside the work's own transaction, so that a failure is remembered. A
+        `note` stays in the row of a success, where a failure has its error."""
         values = [action, migration, step, 0, "running", None, _now(), None, HOST, os.getpid(), self._release]
         marks = ", ".join("?" * len(values))
         cursor = self._connection.execute(
@@ -165,7 +166,7 @@ class History:
             with suppress(Exception):  # the connection may be what failed; the first error is the one that counts
                 self._finish(row, "failed", f"{type(error).__name__}: {explain(error)}")
             raise
-        self._finish(row, "done", None)
+        self._finish(row, "done", note or None)
 
     def _finish(self, row: int, state: str, error: str | None) -> None:
         self._connection.execute(

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from service.migrate import connection, files, heal, lock, plan
+from service.migrate import connection, files, heal, lock, plan, schema
 from service.migrate.connection import Connection
 from service.migrate.contention import Patience
-from service.migrate.errors import Refused
+from service.migrate.errors import Refused, Unproven
 from service.migrate.history import History, Ledger
 from service.migrate.plan import Plan
 from service.url import DatabaseUrl
 
 if TYPE_CHECKING:
     from service.migrate.apply import Applier
+    from service.migrate.proof import Detection, Proof
 
 Kind = Literal[
     "connecting",
@@ -111,21 +112,28 @@ def rollback(target: Target, *, to: str | None = None, confirm: Callable[[Sequen
     return Outcome(tuple(done), known[-1].name if known else "", len(decided.entries))
 
 
-def resolve(target: Target, *, applied: Sequence[str] = (), rolled_back: Sequence[str] = ()) -> Outcome:
-    """Write (or remove) history rows without running anything. Doing it twice is not an error."""
+def resolve(
+    target: Target, *, applied: Sequence[str] = (), rolled_back: Sequence[str] = (), forced_because: str = ""
+) -> Outcome:
+    """Write (or remove) history rows without running anything; doing it twice is not an error. What is recorded as
+    applied must be there: raises Unproven with what is not, unless a reason is given, which the journal then keeps."""
     found = {file.name: file for file in files.scan(target.folder)}
     with _connected(target) as database:
         rows = [row.name for row in History(database).read().applied]
         to_record = [plan.resolve_name(name, list(found)) for name in applied]
         to_forget = [plan.resolve_name(name, sorted({*found, *rows})) for name in rolled_back]
+        proofs = _prove(target, database, list(found.values()), [name for name in to_record if name not in rows])
+        refuted = [proof for proof in proofs.values() if proof.is_refuted]
+        if refuted and not forced_because:
+            raise Unproven(refuted[0].migration, refuted[0].missing, refuted[0].left_over)
         done = []
         with _locked(target, database) as history:
             for name in to_record:
-                with history.attempt("resolve", name):
-                    is_new = history.record(
-                        name, found[name].checksum, "resolve", breaking=files.outline(found[name]).breaking
-                    )
-                done.append(Event("recorded" if is_new else "unchanged", name, detail="already recorded as applied"))
+                with history.attempt("resolve", name, note=forced_because):
+                    is_breaking = files.outline(found[name]).breaking
+                    is_new = history.record(name, found[name].checksum, "resolve", breaking=is_breaking)
+                detail = _evidence(proofs.get(name)) if is_new else "already recorded as applied"
+                done.append(Event("recorded" if is_new else "unchanged", name, detail=detail))
             for name in to_forget:
                 with history.attempt("forget", name):
                     is_gone = history.forget(name)
@@ -134,6 +142,39 @@ def resolve(target: Target, *, applied: Sequence[str] = (), rolled_back: Sequenc
     for event in done:
         target.tell(event)
     return Outcome(tuple(done), decided.newest, len(decided.entries))
+
+
+def detect(target: Target) -> Detection:
+    """Which migrations the live schema proves, from the first on."""
+    from service.migrate import proof, shadow
+
+    found = files.scan(target.folder)
+    with _connected(target) as database:
+        live = schema.take(database)
+    return proof.detect([file.name for file in found], shadow.snapshots(target.url, found), live)
+
+
+def _prove(
+    target: Target, database: Connection, found: Sequence[files.MigrationFile], names: Sequence[str]
+) -> dict[str, Proof]:
+    """A proof for each of these names; the migrations are replayed in a shadow for it."""
+    if not names:
+        return {}
+    from service.migrate import proof, shadow
+
+    states = shadow.snapshots(target.url, found)
+    live = schema.take(database)
+    return {
+        file.name: proof.prove(file.name, states[number], states[number + 1], states[-1], live)
+        for number, file in enumerate(found)
+        if file.name in names
+    }
+
+
+def _evidence(proof: Proof | None) -> str:
+    if proof is None or not proof.compared:
+        return "it changes no table, so there was nothing to compare"
+    return f"{proof.found} of the {proof.compared} things that it changes were compared and found"
 
 
 def _has_work(ledger: Ledger, decided: Plan) -> bool:

@@ -39,6 +39,31 @@ def take(connection: Connection) -> Snapshot:
     return snapshot
 
 
+def facts(snapshot: Snapshot) -> frozenset[str]:
+    """Everything that a schema has, each thing a line: `table users`, `users: column email VARCHAR(254) NOT NULL`."""
+    lines = [f"view {name} {text}" for name, text in snapshot.views.items()]
+    for name, table in snapshot.tables.items():
+        lines += [f"table {name}", *(f"{name}: {line}" for line in _facts_of_table(table))]
+    return frozenset(lines)
+
+
+def _facts_of_table(table: TableSchema) -> Iterable[str]:
+    yield from (f"column {name} {text}" for name, text in table.columns.items())
+    for kind, texts in _kinds(table):
+        yield from (f"{kind} {text}" for text in texts if text)
+
+
+def _kinds(table: TableSchema) -> list[tuple[str, set[str]]]:
+    return [
+        ("primary key", {table.primary_key}),
+        ("foreign key", table.foreign_keys),
+        ("index", table.indexes),
+        ("check", table.checks),
+        ("trigger", table.triggers),
+        ("option", {table.options}),
+    ]
+
+
 def diff(expected: Snapshot, found: Snapshot) -> list[str]:
     """What `found` lacks and has too much, a readable line each; empty where the two are equal."""
     lines = [f"table {name} is missing" for name in sorted(expected.tables.keys() - found.tables.keys())]
@@ -50,14 +75,7 @@ def diff(expected: Snapshot, found: Snapshot) -> list[str]:
 
 def _diff_tables(expected: TableSchema, found: TableSchema) -> list[str]:
     lines = _diff_named("column", expected.columns, found.columns)
-    for kind, old, new in (
-        ("primary key", {expected.primary_key}, {found.primary_key}),
-        ("foreign key", expected.foreign_keys, found.foreign_keys),
-        ("index", expected.indexes, found.indexes),
-        ("check", expected.checks, found.checks),
-        ("trigger", expected.triggers, found.triggers),
-        ("option", {expected.options}, {found.options}),
-    ):
+    for (kind, old), (_, new) in zip(_kinds(expected), _kinds(found), strict=True):
         lines += [f"{kind} {text} is missing" for text in sorted(old - new)]
         lines += [f"{kind} {text} is not expected" for text in sorted(new - old)]
     return lines

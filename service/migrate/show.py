@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from service.migrate.report import Entry, Report
 from service.migrate.runner import Event
 
+if TYPE_CHECKING:
+    from service.migrate.proof import Detection
+
+_SHOWN = 8
 _MARKS = {"applied": "✓", "pending": "·", "changed": "!", "missing": "!", "ahead": "+"}
 
 
@@ -19,7 +25,7 @@ def event(happened: Event) -> str:
         case "rolled back":
             return f"  ↶ {name:<45} rolled back in {duration(happened.seconds)}"
         case "recorded":
-            return f"{name} is now recorded as applied."
+            return f"{name} is now recorded as applied: {happened.detail}."
         case "forgotten":
             return f"{name} is no longer recorded as applied; the next deploy will run it."
         case "unchanged":
@@ -40,6 +46,22 @@ def status(report: Report) -> str:
         return f"{report.database}\nThere are no migrations yet; make one with `migrate create NAME`."
     lines = [report.database, "", *(_row(entry) for entry in report.entries), ""]
     return "\n".join([*lines, _verdict(report)])
+
+
+def detection(found: Detection, *, yes: bool) -> str:
+    """What the live schema proves, and the one command that records it."""
+    if not found.names:
+        lines = ["The live schema does not prove that any migration was applied: `migrate deploy` will apply them."]
+    else:
+        lines = [f"The live schema has everything up to {found.names[-1]}: {found.compared} things were compared."]
+    lines += [f"{name} changes no table, so the schema can't show whether it ran." for name in found.unproven]
+    if found.next_missing:
+        lines += ["What comes next is not there:", *(f"  missing: {line}" for line in found.next_missing[:_SHOWN])]
+        more = len(found.next_missing) - _SHOWN
+        lines += [f"  and {more} more"] if more > 0 else []
+    if found.names and not yes:
+        lines += ["Record this with:", f"  migrate resolve --applied {' '.join(found.names)}"]
+    return "\n".join(lines)
 
 
 def duration(seconds: float) -> str:

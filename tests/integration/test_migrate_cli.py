@@ -13,7 +13,7 @@ import pytest
 
 from service.migrate.cli import main
 from service.url import DatabaseUrl
-from tests.support.migrations import applied, table, tables, write
+from tests.support.migrations import applied, rows, table, tables, write
 from tests.support.processes import as_text, environment, run
 
 
@@ -110,7 +110,8 @@ def test_every_report_can_be_json(migrate: Command) -> None:
     assert status["is_current"]
     assert [entry["state"] for entry in status["migrations"]] == ["applied", "applied"]
     assert json.loads(migrate("rollback", "--yes", "--json").out)["done"][0]["result"] == "rolled back"
-    assert json.loads(migrate("resolve", "--applied", "002_b", "--json").out)["done"][0]["migration"] == "002_b"
+    assert json.loads(migrate("resolve", "--applied", "001_a", "--json").out)["done"][0]["migration"] == "001_a"
+    assert json.loads(migrate("resolve", "--detect", "--json").out)["names"] == ["001_a"]
     assert json.loads(migrate("validate", "--json").out)["problems"] == []
 
 
@@ -121,9 +122,12 @@ def test_json_stands_alone_on_stdout_whatever_a_migration_says(migrate: Command,
     assert said.err == "    working\n"
 
 
-def test_resolve_says_what_it_did_and_that_twice_is_once(migrate: Command) -> None:
+def test_resolve_says_what_it_did_and_that_twice_is_once(migrate: Command, database_url: DatabaseUrl) -> None:
+    for name in "ab":
+        rows(database_url, f"CREATE TABLE {name} (id INTEGER PRIMARY KEY)")
     assert migrate("resolve", "--applied", "001_a", "002_b").out == (
-        "001_a is now recorded as applied.\n002_b is now recorded as applied.\n"
+        "001_a is now recorded as applied: 3 of the 3 things that it changes were compared and found.\n"
+        "002_b is now recorded as applied: 3 of the 3 things that it changes were compared and found.\n"
     )
     said = migrate("resolve", "--applied", "001_a")
     assert (said.code, said.out) == (0, "001_a was already recorded as applied; nothing changed.\n")
@@ -138,7 +142,7 @@ def test_resolve_refuses_a_name_that_does_not_exist_with_the_nearest_ones(migrat
 
 def test_resolve_without_a_name_says_how(migrate: Command) -> None:
     said = migrate("resolve")
-    assert (said.code, said.err) == (1, "Say what to resolve: --applied NAME … or --rolled-back NAME …\n")
+    assert (said.code, said.err) == (1, "Say what to resolve: --applied NAME …, --rolled-back NAME … or --detect.\n")
 
 
 def test_a_rollback_needs_a_yes_where_nobody_can_be_asked(

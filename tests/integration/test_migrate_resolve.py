@@ -39,6 +39,7 @@ def test_what_is_there_already_is_recorded_and_the_rest_deployed(database_url: D
 
 
 def test_resolving_twice_is_no_error(database_url: DatabaseUrl, folder: Path) -> None:
+    rows(database_url, "CREATE TABLE a (id INTEGER PRIMARY KEY)")
     runner.resolve(target(database_url, folder), applied=["001_a"])
     outcome = runner.resolve(target(database_url, folder), applied=["001_a.py"])
     assert [event.kind for event in outcome.done] == ["unchanged"]
@@ -69,6 +70,7 @@ def test_a_row_without_a_file_can_be_forgotten(database_url: DatabaseUrl, folder
 
 
 def test_the_journal_remembers_who_resolved_what(database_url: DatabaseUrl, folder: Path) -> None:
+    rows(database_url, "CREATE TABLE a (id INTEGER PRIMARY KEY)")
     runner.resolve(target(database_url, folder, release="v2"), applied=["001_a"])
     runner.resolve(target(database_url, folder), rolled_back=["001_a"])
     attempts = rows(database_url, "SELECT action, migration, state, release FROM migratejournal ORDER BY id")
