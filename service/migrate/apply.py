@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from service.migrate import contention, files, heal
+from service.migrate import conserve, contention, files, heal
 from service.migrate.connection import Connection, explain
 from service.migrate.contention import OnBlocked, Patience, Watch
 from service.migrate.engine import Engine, Step, line_of_traceback
@@ -18,6 +18,7 @@ from service.migrate.history import History, Progress
 
 # A row of SQLite's foreign_key_check: table, rowid, the table it points to.
 Violation = tuple[str, int, str]
+_LOST = "this would be lost without having been declared:"
 
 
 class _AlreadyApplied(Exception):
@@ -64,7 +65,7 @@ class Applier:
         began, outline = time.monotonic(), files.outline(file)
         with self._explained(file, outline), self._history.attempt("rollback", file.name):
             if outline.atomic:
-                self._patiently(file, lambda: self._undo_atomically(file))
+                self._patiently(file, lambda: self._undo_atomically(file, outline))
             else:
                 self._engine.database.is_atomic = False
                 for step in self._engine.rollback_steps(file):
@@ -72,14 +73,14 @@ class Applier:
                 self._history.forget(file.name)
         return time.monotonic() - began
 
-    def _undo_atomically(self, file: MigrationFile) -> None:
-        with self._transaction():
+    def _undo_atomically(self, file: MigrationFile, outline: Outline) -> None:
+        with self._transaction(outline):
             self._run(self._engine.rollback_steps(file))
             self._history.forget(file.name)
 
     def _apply_atomically(self, file: MigrationFile, outline: Outline, began: float) -> None:
         """The claim comes first: a second runner waits at the unique name, and then finds it taken."""
-        with self._transaction():
+        with self._transaction(outline):
             self._claim(file, outline)
             self._run(self._engine.steps(file))
             self._history.time(file.name, _milliseconds(began))
@@ -137,25 +138,38 @@ class Applier:
         progress.step(done, total)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Everything or nothing. On SQLite the foreign keys are off meanwhile, since a table that is rebuilt would
-        take its children along, and checked before the commit (SQLite manual, "Making Other Kinds Of Table Schema
-        Changes"): the pragma does nothing inside a transaction, so it comes first."""
-        database = self._engine.database
-        database.is_atomic = True
-        if not self._connection.is_sqlite:
-            with database.atomic():
-                contention.set_timeouts(self._connection, self._patience, is_local=True)
+    def _transaction(self, outline: Outline) -> Iterator[None]:
+        """Everything or nothing, and nothing that was not declared."""
+        self._engine.database.is_atomic = True
+        with self._sqlite_transaction() if self._connection.is_sqlite else self._engine.database.atomic():
+            contention.set_timeouts(self._connection, self._patience, is_local=True)
+            with self._conserved(outline):
                 yield
-            return
+
+    @contextmanager
+    def _sqlite_transaction(self) -> Iterator[None]:
+        """The foreign keys are off meanwhile, since a table that is rebuilt would take its children along, and checked
+        before the commit (SQLite manual, "Making Other Kinds Of Table Schema Changes"). The pragma does nothing inside
+        a transaction, so it comes first."""
         self._connection.execute("PRAGMA foreign_keys = OFF")
         try:
-            with database.atomic("IMMEDIATE"):
+            with self._engine.database.atomic("IMMEDIATE"):
                 before = self._violations()
                 yield
                 refuse_orphans(self._violations() - before)
         finally:
             self._connection.execute("PRAGMA foreign_keys = ON")
+
+    @contextmanager
+    def _conserved(self, outline: Outline) -> Iterator[None]:
+        database = self._engine.database
+        database.forget()
+        before = conserve.take(self._connection)
+        yield
+        spoken_of = database.spoken_of | outline.touches
+        lost = conserve.losses(before, conserve.take(self._connection), spoken_of, database.rebuilt)
+        if lost:
+            raise Refused(f"{_LOST} {', '.join(lost)}")
 
     def _violations(self) -> set[Violation]:
         return {row[:3] for row in self._connection.execute("PRAGMA foreign_key_check").fetchall()}
@@ -195,6 +209,8 @@ def _what_stands(done: int, total: int) -> str:
 
 
 def _hint(file: MigrationFile, reason: str, blockers: Sequence[str]) -> str:
+    if reason.startswith(_LOST):
+        return f'If that is meant, name the tables at the top of {file.path.name}: touches = ["…"]'
     if blockers:
         return f"Blocked by {'; '.join(blockers)}. Deploy again when that has ended, or allow more with --attempts."
     if "already exists" in reason or "duplicate column" in reason:

@@ -226,12 +226,20 @@ def _literal(value: Any) -> str | None:
 
 
 class _Recorded:
-    """Remembers the statement that is running, for the message when it fails, and guards the transaction."""
+    """Remembers the statement that is running, for the message when it fails, and what the migration has spoken of;
+    guards the transaction."""
 
     last_statement = ""
     is_atomic = True
 
+    def forget(self) -> None:
+        """Begin a new migration."""
+        self.spoken_of: set[str] = set()
+        self.rebuilt: set[str] = set()
+
     def execute_sql(self, sql: str, params: Any = None) -> Any:
+        if self.is_atomic:
+            self.spoken_of.update(re.findall(r"\w+", sql.lower()))
         statement = " ".join(sql.split())
         self.last_statement = statement[:_SHOWN] + ("…" if len(statement) > _SHOWN else "")
         if self.is_atomic and _ENDS_TRANSACTION.match(statement):
@@ -263,6 +271,7 @@ def _adopt(connection: Connection) -> Any:
         database: Any = SqliteDatabase(connection.url.name)
     else:
         database = PostgresqlDatabase(connection.url.name)
+    database.forget()
     database._connect = lambda: connection.raw
     database.connect()
     return database

@@ -14,7 +14,7 @@ from typing import Any
 from service.migrate.errors import Problem, Refused
 
 _NAME = re.compile(r"(?P<name>(?P<number>\d+)_\w[^.]*)(?P<down>\.down)?\.(?P<kind>py|sql)")
-_SQL_FLAG = re.compile(r"--\s*(atomic|breaking)\s*[:=]\s*(true|false)\s*$", re.IGNORECASE)
+_SQL_FLAG = re.compile(r"--\s*(atomic|breaking|touches)\s*[:=]\s*(.+?)\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Outline:
     functions: frozenset[str] = frozenset()
     atomic: bool = True
     breaking: bool = False
+    touches: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,13 @@ def _duplicates(numbered: list[tuple[int, Path]]) -> list[Problem]:
 
 
 def _outline_of_sql(text: str) -> Outline:
-    header = [line.strip() for line in text.splitlines()]
-    flags = {match[1].lower(): match[2].lower() == "true" for line in header if (match := _SQL_FLAG.match(line))}
-    return Outline(atomic=flags.get("atomic", True), breaking=flags.get("breaking", False))
+    matches = (_SQL_FLAG.match(line.strip()) for line in text.splitlines())
+    flags = {match[1].lower(): match[2] for match in matches if match}
+    return Outline(
+        atomic=flags.get("atomic", "true").lower() != "false",
+        breaking=flags.get("breaking", "false").lower() == "true",
+        touches=frozenset(re.findall(r"\w+", flags.get("touches", "").lower())),
+    )
 
 
 def _outline_of_python(tree: ast.Module) -> Outline:
@@ -148,6 +153,21 @@ def _outline_of_python(tree: ast.Module) -> Outline:
             functions.add(node.name)
         elif isinstance(node, ast.ImportFrom | ast.Import):
             functions.update(alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            flags.update({target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)})
-    return Outline(frozenset(functions), flags.get("atomic", True) is not False, flags.get("breaking") is True)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.List | ast.Tuple):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            flags.update(dict.fromkeys(names, _constant(node.value)))
+    touches = flags.get("touches")
+    return Outline(
+        frozenset(functions),
+        atomic=flags.get("atomic", True) is not False,
+        breaking=flags.get("breaking") is True,
+        touches=frozenset(str(name).lower() for name in touches) if isinstance(touches, list | tuple) else frozenset(),
+    )
+
+
+def _constant(node: ast.expr) -> Any:
+    """The value of a literal; None where it is none."""
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None

@@ -106,6 +106,8 @@ def rebuild(database: Any, table: str, edit: Callable[[Table], Table], *, droppe
     if database.execute_sql("PRAGMA foreign_keys").fetchone()[0]:
         raise RuntimeError(f"{table} can only be rebuilt in an atomic migration: remove `atomic = False`")
     name, sql = _one(database, "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name = ?", table)
+    database.rebuilt.add(name)
+    database.spoken_of.add(dropped.lower())
     companions = _companions(database, name, dropped)
     sequence = _sequence(database, name)
     new = edit(ddl.parse(sql))

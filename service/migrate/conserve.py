@@ -1,0 +1,142 @@
+"""Nothing undeclared changes: what a database has before a migration and after it, and what was lost without a word.
+
+A migration speaks of a table, index, trigger or view by naming it in a statement, or in `touches` at the top of its
+file. What it does not speak of keeps its rows and is still there afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+from service.migrate.connection import Connection
+from service.migrate.history import HISTORY, JOURNAL
+
+
+@dataclass(frozen=True)
+class Thing:
+    """An index, trigger, check, foreign key or view; it stands on `columns`, and refers to `parent`."""
+
+    kind: str
+    name: str
+    table: str = ""
+    columns: frozenset[str] = frozenset()
+    parent: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}" + (f" of {self.table}" if self.table else "")
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Table -> its columns; rows: table -> a count, on SQLite of what is there, on PostgreSQL (negative) of what this
+    transaction has deleted, which costs nothing however large the table; `files` changes when a table is truncated."""
+
+    tables: dict[str, frozenset[str]] = field(default_factory=dict)
+    things: frozenset[Thing] = frozenset()
+    rows: dict[str, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+
+
+def losses(before: Inventory, after: Inventory, spoken_of: Set[str], rebuilt: Set[str] = frozenset()) -> list[str]:
+    """What is gone without having been spoken of, a phrase each. `spoken_of` holds words in lower case; `rebuilt` are
+    tables that an operation of ours made anew, where a nameless constraint goes only when it was asked to."""
+    lost = [f"table {table}" for table in before.tables if table not in after.tables and table.lower() not in spoken_of]
+    for table in before.tables.keys() & after.tables.keys():
+        count = before.rows.get(table, 0) - after.rows.get(table, 0)
+        if count > 0 and table.lower() not in spoken_of:
+            lost.append(f"{count} {'row' if count == 1 else 'rows'} of {table}")
+        elif before.files.get(table) != after.files.get(table) and table.lower() not in spoken_of:
+            lost.append(f"the rows of {table}, which was truncated or rewritten")
+    kept = {(thing.kind, thing.name) for thing in after.things}
+    gone = (thing for thing in before.things if (thing.kind, thing.name) not in kept)
+    lost += [str(thing) for thing in gone if not _goes_along(thing, after, spoken_of, rebuilt)]
+    return sorted(lost)
+
+
+def _goes_along(thing: Thing, after: Inventory, spoken_of: Set[str], rebuilt: Set[str]) -> bool:
+    """Whether a thing was named, or stood on something that was."""
+    if thing.name.lower() in spoken_of:
+        return True
+    if thing.table in rebuilt and thing.kind in ("foreign key", "check"):
+        return True
+    for table in filter(None, (thing.table, thing.parent)):
+        if table not in after.tables and table.lower() in spoken_of:
+            return True
+    columns = after.tables.get(thing.table, frozenset())
+    return bool(thing.columns - columns) and all(column.lower() in spoken_of for column in thing.columns - columns)
+
+
+def take(connection: Connection) -> Inventory:
+    """What the database has now. Call inside the migration's transaction."""
+    return _sqlite(connection) if connection.is_sqlite else _postgresql(connection)
+
+
+_PG_TABLES = """
+SELECT c.relname, c.relfilenode::bigint,
+       array_agg(a.attname::text) FILTER (WHERE a.attnum > 0 AND NOT a.attisdropped),
+       coalesce((SELECT n_tup_del FROM pg_stat_xact_user_tables s WHERE s.relid = c.oid), 0)
+FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
+GROUP BY c.oid, c.relname, c.relfilenode
+"""
+_PG_COLUMNS_OF = (
+    "ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = {table} AND a.attnum = ANY({numbers}))"
+)
+_PG_THINGS = f"""
+SELECT 'index', i.relname::text, c.relname::text, {_PG_COLUMNS_OF.format(table="c.oid", numbers="x.indkey")}, ''
+FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
+WHERE c.relnamespace = current_schema()::regnamespace
+UNION ALL
+SELECT CASE k.contype WHEN 'f' THEN 'foreign key' ELSE 'check' END, k.conname::text, c.relname::text,
+       {_PG_COLUMNS_OF.format(table="c.oid", numbers="k.conkey")}, coalesce(p.relname::text, '')
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class p ON p.oid = k.confrelid
+WHERE k.contype IN ('f', 'c') AND c.relnamespace = current_schema()::regnamespace
+UNION ALL
+SELECT 'trigger', t.tgname::text, c.relname::text, ARRAY[]::text[], ''
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace
+UNION ALL
+SELECT 'view', viewname::text, '', ARRAY[]::text[], '' FROM pg_views WHERE schemaname = current_schema()
+"""
+
+
+def _postgresql(connection: Connection) -> Inventory:
+    tables = [row for row in connection.execute(_PG_TABLES).fetchall() if row[0] not in (HISTORY, JOURNAL)]
+    things = connection.execute(_PG_THINGS).fetchall()
+    return Inventory(
+        {name: frozenset(columns or ()) for name, _, columns, _ in tables},
+        frozenset(
+            Thing(kind, name, table, frozenset(columns), parent) for kind, name, table, columns, parent in things
+        ),
+        {name: -deleted for name, _, _, deleted in tables},
+        {name: file for name, file, _, _ in tables},
+    )
+
+
+_SQLITE_COLUMNS = """
+SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
+WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT IN (?, ?)
+"""
+_SQLITE_THINGS = """
+SELECT m.type, m.name, CASE m.type WHEN 'view' THEN '' ELSE m.tbl_name END, i.name
+FROM sqlite_master m LEFT JOIN pragma_index_info(m.name) i
+WHERE m.type IN ('index', 'trigger', 'view') AND m.name NOT LIKE 'sqlite_%'
+"""
+_SQLITE_KEYS = """
+SELECT m.name, k."from", k."table" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) k WHERE m.type = 'table'
+"""
+
+
+def _sqlite(connection: Connection) -> Inventory:
+    tables: dict[str, set[str]] = {}
+    for table, column in connection.execute(_SQLITE_COLUMNS, [HISTORY, JOURNAL]).fetchall():
+        tables.setdefault(table, set()).add(column)
+    columns_of: dict[tuple[str, str, str], set[str]] = {}
+    for kind, name, table, column in connection.execute(_SQLITE_THINGS).fetchall():
+        columns_of.setdefault((kind, name, table), set()).update({column} - {None})
+    things = {Thing(*key, columns=frozenset(columns)) for key, columns in columns_of.items()}
+    for table, column, parent in connection.execute(_SQLITE_KEYS).fetchall():
+        things.add(Thing("foreign key", f"({column}) to {parent}", table, frozenset({column}), parent))
+    counts = {table: int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]) for table in tables}
+    return Inventory({name: frozenset(columns) for name, columns in tables.items()}, frozenset(things), counts)
