@@ -49,6 +49,9 @@ def parser(commands: Any) -> argparse.ArgumentParser:
     _force_option(add("push", "development only: bring the models to the database without a migration"))
     add("pull", "print models of the live database")
     _json_option(add("validate", "check the files without a database"))
+    _verify_options(
+        add("verify", "compare the live schema, the migrations and the models, and run the migrations' checks")
+    )
     add("seed", "make the first panel user and a demo chatbot, where there is none")
     _wait_options(add("wait", "wait until the schema is current, for the start of other processes"))
     return top
@@ -129,6 +132,13 @@ def _reset_options(command: argparse.ArgumentParser) -> None:
 
 def _force_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="also on PostgreSQL")
+
+
+def _verify_options(command: argparse.ArgumentParser) -> None:
+    _json_option(command)
+    command.add_argument("--skip-models", action="store_true", help="leave the models out of it")
+    command.add_argument("--repair", action="store_true", help="print the SQL that would add what is missing")
+    command.add_argument("--yes", action="store_true", help="with --repair: run that SQL")
 
 
 def _wait_options(command: argparse.ArgumentParser) -> None:

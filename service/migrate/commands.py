@@ -139,6 +139,23 @@ def validate(options: argparse.Namespace, config: Config) -> int:
     return 0
 
 
+def verify(options: argparse.Namespace, config: Config) -> int:
+    from service.migrate import verify as verifier
+
+    url = config.migration_database_url
+    found = verifier.verify(url, config.migrations_dir)
+    if options.repair and options.yes and found.repair:
+        verifier.repair(url, found.repair)
+        found = verifier.verify(url, config.migrations_dir)
+    differences = [] if options.skip_models else _model_changes(config)
+    if options.json:
+        _print_json({**asdict(found), "models": differences})
+    else:
+        models = None if options.skip_models else differences
+        print(show.verification(found, models, module=config.models, repair=options.repair))
+    return 0 if found.is_clean and not differences else 1
+
+
 def seed(_options: argparse.Namespace, config: Config) -> int:
     import importlib
 
@@ -171,17 +188,19 @@ def wait(options: argparse.Namespace, config: Config) -> int:
 
 
 def _check_models(config: Config) -> int:
-    from service.migrate import develop, files
-
-    left = develop.changes(
-        files.scan(config.migrations_dir),
-        develop.load_models(config.models),
-        is_sqlite=config.migration_database_url.is_sqlite,
-    )
+    left = _model_changes(config)
     if left:
         return _problem("The models and the migrations still differ:\n" + "\n".join(left), 1)
     print("The models and the migrations agree.")
     return 0
+
+
+def _model_changes(config: Config) -> list[str]:
+    """What a draft from the models would write: nothing where they agree with the migrations."""
+    from service.migrate import develop, files
+
+    is_sqlite = config.migration_database_url.is_sqlite
+    return develop.changes(files.scan(config.migrations_dir), develop.load_models(config.models), is_sqlite=is_sqlite)
 
 
 def _target(options: argparse.Namespace, config: Config) -> Target:

@@ -47,7 +47,8 @@ class Script:
     """A loaded Python migration."""
 
     migrate: Callable[..., Any]
-    rollback: Callable[..., Any] | None
+    rollback: Callable[..., Any] | None = None
+    verify: Callable[..., Any] | None = None
 
 
 def scan(folder: Path) -> tuple[MigrationFile, ...]:
@@ -100,10 +101,10 @@ def review(file: MigrationFile) -> list[Problem]:
 
 
 def load(file: MigrationFile) -> Script:
-    """Run the file's top level and return its two functions; its frames carry its own path, for tracebacks."""
+    """Run the file's top level and return its functions; its frames carry its own path, for tracebacks."""
     scope: dict[str, Any] = {"__name__": file.name, "__file__": str(file.path)}
     exec(compile(file.path.read_text("utf-8-sig"), str(file.path), "exec"), scope)  # noqa: S102  # it is what we do
-    return Script(scope["migrate"], scope.get("rollback"))
+    return Script(scope["migrate"], scope.get("rollback"), scope.get("verify"))
 
 
 def next_name(files: tuple[MigrationFile, ...], title: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.migrate.report import Entry, Report
@@ -9,8 +10,10 @@ from service.migrate.runner import Event
 
 if TYPE_CHECKING:
     from service.migrate.proof import Detection
+    from service.migrate.verify import Verification
 
 _SHOWN = 8
+_NO_REPAIR = "\nNothing is missing that could be added."
 _MARKS = {"applied": "✓", "pending": "·", "changed": "!", "missing": "!", "ahead": "+"}
 
 
@@ -62,6 +65,28 @@ def detection(found: Detection, *, yes: bool) -> str:
     if found.names and not yes:
         lines += ["Record this with:", f"  migrate resolve --applied {' '.join(found.names)}"]
     return "\n".join(lines)
+
+
+def verification(found: Verification, models: Sequence[str] | None, *, module: str, repair: bool) -> str:
+    """Three answers, each with what it rests on; `models` is None where they were left out."""
+    lines = [found.database, "", f"Live schema against {found.head or 'no migration'}"]
+    lines += _answer(found.drift, f"{found.compared} things were compared and are equal")
+    if models is not None:
+        lines += [f"Models of {module} against the migrations"]
+        lines += _answer([line for change in models for line in change.splitlines()], "they agree")
+    if found.checks:
+        lines.append("Checks of the migrations")
+        lines += [
+            f"  {'✓' if check.is_met else '✗'} {check.label} {check.found} of {check.expected} ({check.migration})"
+            for check in found.checks
+        ]
+    if repair:
+        lines += ["", *(f"{statement};" for statement in found.repair)] if found.repair else [_NO_REPAIR]
+    return "\n".join(lines)
+
+
+def _answer(problems: Sequence[str], fine: str) -> list[str]:
+    return [f"  ✗ {problem}" for problem in problems] or [f"  ✓ {fine}"]
 
 
 def duration(seconds: float) -> str:
