@@ -82,10 +82,21 @@ class Migrator(PeeweeMigrator):
 
     def create_model(self, model: Any) -> Any:
         """As the original, without asking for the state; and a table that is already there is an error, since a
-        migration that made nothing must not be recorded."""
+        migration that made nothing must not be recorded. What the migration does to the model afterwards, such as
+        renaming its table, is a step of its own and must not change this one."""
         self._orm.add(model)
         model._meta.set_database(self.__database__)
-        self.__ops__.append(lambda: model.create_table(safe=False))
+        schema, database = model._schema, self.__database__
+        options = {"temporary": True} if model._meta.temporary else {}
+        made = [schema._create_table(safe=False, **options), *schema._create_indexes(safe=False)]
+        queries = [one.query() for one in made]
+
+        def create() -> None:
+            schema.create_sequences()
+            for sql, parameters in queries:
+                database.execute_sql(sql, parameters)
+
+        self.__ops__.append(create)
         return model
 
     def sql(self, sql: str, *params: Any) -> None:

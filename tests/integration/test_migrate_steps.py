@@ -99,3 +99,22 @@ def test_a_terminated_deploy_rolls_back(postgresql_url: DatabaseUrl, tmp_path: P
     assert result.returncode == -signal.SIGTERM
     eventually(lambda: "a" not in tables(postgresql_url))
     assert os.environ.get("DATABASE_URL") != as_text(postgresql_url)
+
+
+def test_a_table_may_be_made_filled_changed_and_renamed_in_one_migration(
+    database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    """What becomes of a model later in the file is not what its table was made with."""
+    body = """
+    @migrator.create_model
+    class A(pw.Model):
+        x = pw.IntegerField(index=True)
+        class Meta:
+            table_name = "a"
+    migrator.sql("INSERT INTO a (x) VALUES (1)")
+    migrator.add_fields("a", y=pw.IntegerField(default=2))
+    migrator.rename_table("a", "b")
+    """
+    write(tmp_path / "m", "001_a", body)
+    runner.deploy(target(database_url, tmp_path / "m"))
+    assert rows(database_url, "SELECT x, y FROM b") == [(1, 2)]
