@@ -1,13 +1,18 @@
-"""Version 1 for every chatbot, and for every conversation the version of its chatbot."""
+"""Version 1 for every chatbot, and for every conversation the version of its chatbot.
+
+Killed in the middle, the next deploy goes on with the chatbots that are left; the totals count them all."""
 
 from __future__ import annotations
 
+import functools
 import logging
 from datetime import UTC, datetime
 from typing import Any
 
 import peewee as pw
 from peewee_migrate import Migrator
+
+atomic = False
 
 logger = logging.getLogger("migrations")
 
@@ -24,7 +29,12 @@ SETTINGS = (
 
 
 def migrate(migrator: Migrator, database: pw.Database, *, fake: bool = False) -> None:
-    migrator.run(give_first_versions, migrator, database)
+    Chatbot = migrator.orm["chatbots"]
+    is_left = Chatbot.current_version.is_null()
+    migrator.run(announce, Chatbot, is_left)
+    give = functools.partial(give_first_version, migrator)
+    versions = migrator.backfill(Chatbot, give, where=is_left, batch=100, max_errors=None)
+    migrator.run(sum_up, versions)
 
 
 def rollback(migrator: Migrator, database: pw.Database, *, fake: bool = False) -> None:
@@ -33,36 +43,44 @@ def rollback(migrator: Migrator, database: pw.Database, *, fake: bool = False) -
     migrator.sql("UPDATE chatbots SET current_version_id = NULL")
 
 
-def give_first_versions(migrator: Migrator, database: pw.Database) -> None:
-    """One chatbot that can't be migrated does not stop the others: it is named, and gets its version on first use."""
-    Chatbot = migrator.orm["chatbots"]
-    chatbots = list(Chatbot.select().where(Chatbot.current_version.is_null()).order_by(Chatbot.id))
-    logger.info("Found %d %s to migrate", len(chatbots), plural(len(chatbots), "chatbot"))
-    errors = 0
-    for chatbot in chatbots:
-        try:
-            with database.atomic():
-                count = give_first_version(migrator, chatbot)
-        except (LookupError, pw.IntegrityError, pw.DataError) as error:
-            errors += 1
-            logger.info("  - chatbot %d: %s", chatbot.id, error)
-        else:
-            assigned = f"assigned {count} {plural(count, 'conversation')}" if count else "no conversations to assign"
-            logger.info("  - chatbot %d: created version 1, %s", chatbot.id, assigned)
-    done = len(chatbots) - errors
+def announce(Chatbot: Any, is_left: Any) -> None:
+    count = Chatbot.select().where(is_left).count()
+    logger.info("Found %d %s to migrate", count, plural(count, "chatbot"))
+
+
+def sum_up(versions: Any) -> None:
+    done, errors = versions.tally.done - versions.tally.failed, versions.tally.failed
     logger.info("Migrated: %d %s", done, plural(done, "chatbot"))
     logger.info("Errors: %d %s", errors, plural(errors, "chatbot"))
 
 
-def give_first_version(migrator: Migrator, chatbot: Any) -> int:
-    """Make, or find, a chatbot's newest version and hand it to the conversations that have none; returns how many."""
-    Version, Conversation = migrator.orm["chatbot_versions"], migrator.orm["conversations"]
+def give_first_version(migrator: Migrator, chatbot: Any) -> dict[str, Any]:
+    """One chatbot that can't be migrated does not stop the others: it is named, and gets its version on first use."""
+    try:
+        version = newest_version(migrator, chatbot)
+        count = hand_out(migrator, chatbot, version)
+    except (LookupError, pw.IntegrityError, pw.DataError) as error:
+        logger.info("  - chatbot %d: %s", chatbot.id, error)
+        raise
+    assigned = f"assigned {count} {plural(count, 'conversation')}" if count else "no conversations to assign"
+    logger.info("  - chatbot %d: created version 1, %s", chatbot.id, assigned)
+    return {"current_version": version}
+
+
+def newest_version(migrator: Migrator, chatbot: Any) -> Any:
+    """Found, where versions were made before, or else made."""
+    Version = migrator.orm["chatbot_versions"]
     version = Version.select().where(Version.chatbot == chatbot).order_by(Version.number.desc()).first()
-    if version is None:
-        settings = {name: getattr(chatbot, name) for name in SETTINGS}
-        author = first_user(migrator, chatbot.creator_id)
-        version = Version.create(chatbot=chatbot, number=1, created_by=author, created_at=utc_now(), **settings)
-    type(chatbot).update(current_version=version).where(type(chatbot).id == chatbot.id).execute()
+    if version is not None:
+        return version
+    settings = {name: getattr(chatbot, name) for name in SETTINGS}
+    author = first_user(migrator, chatbot.creator_id)
+    return Version.create(chatbot=chatbot, number=1, created_by=author, created_at=utc_now(), **settings)
+
+
+def hand_out(migrator: Migrator, chatbot: Any, version: Any) -> int:
+    """To the conversations of the chatbot that have no version; returns how many."""
+    Conversation = migrator.orm["conversations"]
     belongs = (Conversation.chatbot == chatbot) & Conversation.chatbot_version.is_null()
     return int(Conversation.update(chatbot_version=version).where(belongs).execute())
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from service.config import Config, ConfigError
 from service.migrate import arguments, commands
 from service.migrate.errors import MigrateError
+from service.migrate.tally import CLEAR
 from service.url import BadUrl, parse
 
 Command = Callable[[argparse.Namespace, Config], int]
@@ -51,7 +52,8 @@ def _with_options(config: Config, options: argparse.Namespace) -> Config:
 def _show_migrations_words(*, to_stderr: bool) -> None:
     """What a migration logs as `migrations` is part of the report."""
     handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
-    handler.setFormatter(logging.Formatter("    %(message)s"))
+    is_beside_a_bar = not to_stderr and sys.stdout.isatty()
+    handler.setFormatter(logging.Formatter(f"{CLEAR if is_beside_a_bar else ''}    %(message)s"))
     logger = logging.getLogger("migrations")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)

@@ -14,6 +14,7 @@ from service.migrate import runner, show
 from service.migrate.contention import Patience
 from service.migrate.errors import NotConfirmed, Refused
 from service.migrate.runner import Event, Outcome, Target
+from service.migrate.tally import Bar
 
 
 def deploy(options: argparse.Namespace, config: Config) -> int:
@@ -204,6 +205,7 @@ def _model_changes(config: Config) -> list[str]:
 
 
 def _target(options: argparse.Namespace, config: Config) -> Target:
+    bar = Bar(is_terminal=sys.stdout.isatty())
     return Target(
         config.migration_database_url,
         config.migrations_dir,
@@ -211,11 +213,13 @@ def _target(options: argparse.Namespace, config: Config) -> Target:
         database_wait=config.database_wait if options.wait is None else options.wait,
         lock_wait=options.lock_wait,
         patience=Patience(options.lock_timeout, options.statement_timeout, options.attempts),
-        tell=lambda event: _tell(event, quiet=options.json),
+        tell=lambda event: _tell(event, bar, quiet=options.json),
     )
 
 
-def _tell(event: Event, *, quiet: bool) -> None:
+def _tell(event: Event, bar: Bar, *, quiet: bool) -> None:
+    if event.tally and not quiet:
+        print(bar.text(event.tally), end="", flush=True)
     line, is_problem = show.event(event), event.kind in ("connecting", "waiting", "blocked", "ended")
     if line and (is_problem or not quiet):
         print(line, file=sys.stderr if is_problem else sys.stdout, flush=True)

@@ -16,9 +16,11 @@ from peewee_migrate.migrator import Migrator as PeeweeMigrator
 from playhouse.migrate import Operation
 
 from service.migrate import files, statements
+from service.migrate.backfill import Backfill
 from service.migrate.connection import Connection
 from service.migrate.errors import BrokenScript, Refused
 from service.migrate.files import MigrationFile
+from service.migrate.rows import Change
 from service.migrate.sqlite import SafeSqliteMigrator
 from service.migrate.standin import stand_in
 
@@ -133,6 +135,26 @@ class Migrator(PeeweeMigrator):
             self.sql(f'ALTER TABLE "{model._meta.table_name}" ALTER COLUMN "{field.column_name}" SET DEFAULT {literal}')
         return model
 
+    def backfill(
+        self,
+        model: str | type[pw.Model],
+        change: Change,
+        *,
+        where: Any = None,
+        batch: int = 1000,
+        pause: float = 0.0,
+        max_errors: int | None = 0,
+    ) -> Backfill:
+        """Change the rows of a large table in batches, each with a transaction of its own; needs `atomic = False`.
+
+        `change` is a dict of fields and SQL expressions (one UPDATE a batch: the fast way), or a function that gets
+        each row and returns a dict of new values, or None. `where` limits the rows; `pause` is in seconds, between
+        batches; of the rows that raise, up to `max_errors` are left as they are and reported (None: any number).
+        What it returns has the `tally`, for the steps after it."""
+        step = Backfill(self.__database__, self.__get_model__(model), change, where, batch, pause, max_errors)
+        self.__ops__.append(step)
+        return step
+
     def __del_field__(self, model: type[pw.Model], field: pw.Field) -> None:
         """As the original, for foreign keys without a back reference too."""
         if isinstance(field, pw.ForeignKeyField) and not hasattr(field.rel_model, field.backref):
@@ -242,6 +264,13 @@ class _Recorded:
 
     last_statement = ""
     is_atomic = True
+    is_in_batch = False
+    before_statement: Callable[[], None] | None = None
+
+    def cursor(self, *arguments: Any) -> Any:
+        if self.before_statement is not None:
+            self.before_statement()
+        return super().cursor(*arguments)  # type: ignore[misc]
 
     def forget(self) -> None:
         """Begin a new migration."""
@@ -258,11 +287,13 @@ class _Recorded:
                 "A migration runs inside a transaction of the runner's; to run outside one, write "
                 "`atomic = False` at the top of the file (`-- atomic: false` in .sql)."
             )
+        if self.is_in_batch and _ENDS_TRANSACTION.match(statement):
+            raise Refused("Each batch of a backfill is committed by the runner, together with how far it came.")
         if params is not None:
             return super().execute_sql(sql, params)  # type: ignore[misc]
         # Peewee would hand the driver an empty tuple, which makes it look for % in the text.
         with pw.__exception_wrapper__:  # type: ignore[attr-defined]  # the stub leaves it out
-            cursor = self.cursor()  # type: ignore[attr-defined]
+            cursor = self.cursor()
             cursor.execute(sql)
         return cursor
 

@@ -5,6 +5,7 @@ MigrateError                 exit code 2
 ├── MigrationFailed          a migration raised; says what of it remains
 ├── LockUnavailable          another deploy held the lock for longer than we may wait
 ├── BrokenScript             an applied migration can't be replayed
+├── TooManyErrors            a backfill met more rows that it can't change than it may leave
 └── Refused                  exit code 1: we could guess, and won't
     ├── UnknownMigration     a name that no file and no history row has
     ├── Unproven             resolve was asked to record what the database does not have
@@ -52,6 +53,13 @@ class BrokenScript(MigrateError):
             f"Can't work out the state of the tables: replaying {migration}, which is applied, gives {reason}. "
             "Guard what that migration reads with `if not fake:`."
         )
+
+
+class TooManyErrors(MigrateError):
+    def __init__(self, table: str, failed: int, allowed: int, named: str) -> None:
+        self.table, self.failed, self.allowed = table, failed, allowed
+        rows = "1 row" if failed == 1 else f"{failed:,} rows"
+        super().__init__(f"{rows} of {table} can't be changed, and max_errors allows {allowed:,}: {named}")
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class Outline:
     atomic: bool = True
     breaking: bool = False
     touches: frozenset[str] = frozenset()
+    backfills: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,9 @@ def review(file: MigrationFile) -> list[Problem]:
         found = outline(file)
     except Refused as refusal:
         return list(refusal.problems)
+    if found.backfills and found.atomic:
+        what = f"{file.path.name} backfills, and each batch of a backfill is a transaction of its own."
+        return [Problem(file.name, what, "Write `atomic = False` at the top of the file.")]
     if file.is_sql or "migrate" in found.functions:
         return []
     typo = next((name for name in found.functions if name.lower() == "migrate"), None)
@@ -163,6 +167,7 @@ def _outline_of_python(tree: ast.Module) -> Outline:
         atomic=flags.get("atomic", True) is not False,
         breaking=flags.get("breaking") is True,
         touches=frozenset(str(name).lower() for name in touches) if isinstance(touches, list | tuple) else frozenset(),
+        backfills=any(isinstance(node, ast.Attribute) and node.attr == "backfill" for node in ast.walk(tree)),
     )
 
 

@@ -7,14 +7,16 @@ All times are UTC.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from service.migrate.connection import HOST, Connection, explain
+from service.migrate.errors import Refused
 
 HISTORY, JOURNAL = "migratehistory", "migratejournal"
 _OURS = {
@@ -24,6 +26,9 @@ _OURS = {
     "origin": "VARCHAR(20)",
     "breaking": "INTEGER",
 }
+# How far each backfill of a migration is, by the number of its step as text.
+Checkpoints = Mapping[str, Any]
+NO_CHECKPOINTS: Checkpoints = {}
 _JOURNAL_COLUMNS = (
     "action, migration, step, steps, state, error, started, finished, host, pid, release"  # in the order of Attempt
 )
@@ -94,6 +99,13 @@ class History:
         is_interrupted = rows and rows[0].action == "deploy" and rows[0].state != "done"
         return rows[0].step if is_interrupted else None
 
+    def checkpoints(self, migration: str) -> Checkpoints:
+        """What the newest attempt's backfills kept, by the number of their step."""
+        row = self._connection.execute(
+            f"SELECT checkpoint FROM {JOURNAL} WHERE migration = ? ORDER BY id DESC LIMIT 1", [migration]
+        ).fetchone()
+        return json.loads(row[0]) if row and row[0] else {}
+
     def prepare(self) -> None:
         """Make both tables, or give peewee-migrate's own our columns and a unique name. Call under the lock."""
         key = "INTEGER PRIMARY KEY" if self._connection.is_sqlite else "SERIAL PRIMARY KEY"
@@ -115,8 +127,10 @@ class History:
                 f"CREATE TABLE IF NOT EXISTS {JOURNAL} (id {key}, action VARCHAR(20) NOT NULL,"
                 " migration VARCHAR(255) NOT NULL, step INTEGER NOT NULL, steps INTEGER NOT NULL,"
                 " state VARCHAR(10) NOT NULL, error TEXT, started TIMESTAMP NOT NULL, finished TIMESTAMP,"
-                " host VARCHAR(255) NOT NULL, pid INTEGER NOT NULL, release VARCHAR(120))"
+                " host VARCHAR(255) NOT NULL, pid INTEGER NOT NULL, release VARCHAR(120), checkpoint TEXT)"
             )
+            if columns[JOURNAL] and "checkpoint" not in columns[JOURNAL]:
+                self._connection.execute(f"ALTER TABLE {JOURNAL} ADD COLUMN checkpoint TEXT")
 
     def record(self, name: str, checksum: str | None, origin: str, *, breaking: bool = False) -> bool:
         """Write the row that means: applied. False when somebody else's row is there already."""
@@ -151,17 +165,20 @@ class History:
         )
 
     @contextmanager
-    def attempt(self, action: str, migration: str, step: int = 0, *, note: str = "") -> Iterator[Progress]:
+    def attempt(
+        self, action: str, migration: str, step: int = 0, checkpoints: Checkpoints = NO_CHECKPOINTS, *, note: str = ""
+    ) -> Iterator[Progress]:
         """A journal row around some work, outside the work's own transaction, so that a failure is remembered. A
         `note` stays in the row of a success, where a failure has its error."""
         values = [action, migration, step, 0, "running", None, _now(), None, HOST, os.getpid(), self._release]
+        values.append(json.dumps(checkpoints) if checkpoints else None)
         marks = ", ".join("?" * len(values))
         cursor = self._connection.execute(
-            f"INSERT INTO {JOURNAL} ({_JOURNAL_COLUMNS}) VALUES ({marks}) RETURNING id", values
+            f"INSERT INTO {JOURNAL} ({_JOURNAL_COLUMNS}, checkpoint) VALUES ({marks}) RETURNING id", values
         )
         row = cursor.fetchone()[0]
         try:
-            yield Progress(self._connection, row)
+            yield Progress(self._connection, row, checkpoints)
         except BaseException as error:
             with suppress(Exception):  # the connection may be what failed; the first error is the one that counts
                 self._finish(row, "failed", f"{type(error).__name__}: {explain(error)}")
@@ -195,11 +212,22 @@ class History:
 class Progress:
     """The running row of the journal."""
 
-    def __init__(self, connection: Connection, row: int) -> None:
-        self._connection, self._row = connection, row
+    def __init__(self, connection: Connection, row: int, checkpoints: Checkpoints) -> None:
+        self._connection, self._row, self.checkpoints = connection, row, checkpoints
 
     def step(self, done: int, steps: int) -> None:
         self._connection.execute(f"UPDATE {JOURNAL} SET step = ?, steps = ? WHERE id = ?", [done, steps, self._row])
+
+    def keep(self, step: int, checkpoint: dict[str, Any]) -> None:
+        """Call in the transaction of what the checkpoint stands for. Raises Refused where the row is no longer ours:
+        a deploy that holds the lock has closed it, and goes on from the checkpoint before this one."""
+        kept = {**self.checkpoints, str(step): checkpoint}
+        cursor = self._connection.execute(
+            f"UPDATE {JOURNAL} SET checkpoint = ? WHERE id = ? AND state = ?", [json.dumps(kept), self._row, "running"]
+        )
+        if cursor.rowcount != 1:
+            raise Refused("another deploy has taken this migration over and goes on with it.")
+        self.checkpoints = kept
 
 
 def _applied(row: dict[str, Any]) -> Applied:

@@ -19,6 +19,7 @@ from service.url import DatabaseUrl
 if TYPE_CHECKING:
     from service.migrate.apply import Applier
     from service.migrate.proof import Detection, Proof
+    from service.migrate.tally import Tally
 
 Kind = Literal[
     "connecting",
@@ -31,17 +32,20 @@ Kind = Literal[
     "forgotten",
     "unchanged",
     "ended",
+    "backfilling",
 ]
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: to which migration, how long it took in seconds, and what else there is to say."""
+    """Something that happened: to which migration, how long it took in seconds, and what else there is to say;
+    `tally` is how far a backfill is, after each batch."""
 
     kind: Kind
     migration: str = ""
     seconds: float = 0.0
     detail: str = ""
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,10 @@ def _applier(target: Target, database: Connection, history: History, known: Sequ
         detail = f"attempt {attempt} of {attempts} follows; blocked by {'; '.join(blockers) or 'another connection'}"
         target.tell(Event("blocked", migration, detail=detail))
 
-    return Applier(database, history, known, target.patience, on_blocked)
+    def on_rows(migration: str, tally: Tally) -> None:
+        target.tell(Event("backfilling", migration, tally.seconds, tally=tally))
+
+    return Applier(database, history, known, target.patience, on_blocked, on_rows)
 
 
 def _after(to: str | None, names: Sequence[str]) -> Sequence[str]:

@@ -41,6 +41,8 @@ def event(happened: Event) -> str:
             return f"Ended {happened.detail}, which a killed deploy had left running"
         case "connecting":
             return f"Waiting for the database, {happened.detail}"
+        case "backfilling":
+            return ""
 
 
 def status(report: Report) -> str:

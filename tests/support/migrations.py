@@ -8,7 +8,7 @@ from textwrap import dedent, indent
 from typing import Any
 
 from service.migrate.connection import connect
-from service.migrate.runner import Target
+from service.migrate.runner import Target, deploy
 from service.url import DatabaseUrl
 
 _HEAD = "import peewee as pw\n"
@@ -30,6 +30,23 @@ def table(name: str, *columns: str) -> str:
     """A body that makes a table with an integer key and these columns."""
     body = ", ".join(["id INTEGER PRIMARY KEY", *columns])
     return f'migrator.sql("CREATE TABLE {name} ({body})")'
+
+
+def filled(url: DatabaseUrl, place: Path, count: int) -> Path:
+    """A folder with one migration, applied: it makes `words`, with that many rows and nothing in `length`."""
+    body = """
+    @migrator.create_model
+    class Word(pw.Model):
+        word, hits = pw.TextField(), pw.IntegerField(default=0)
+        length = pw.IntegerField(null=True, constraints=[pw.Check("length >= 0")])
+        class Meta:
+            table_name = "words"
+    """
+    write(place / "migrations", "001_words", body)
+    deploy(target(url, place / "migrations"))
+    numbers = f"WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count})"
+    rows(url, f"{numbers} INSERT INTO words (word, hits) SELECT 'word ' || n, 0 FROM n")
+    return place / "migrations"
 
 
 def target(url: DatabaseUrl, folder: Path, **options: Any) -> Target:
