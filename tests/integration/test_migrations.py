@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from service.migrate.connection import connect
 from service.models import TABLES
 from service.url import ROOT, DatabaseUrl
 from tests.support.migrations import applied, rows, target
+from tests.support.processes import as_text, environment, run
 
 FOLDER = ROOT / "migrations"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
@@ -142,6 +145,48 @@ def test_existing_chatbots_get_version_1_and_errors_are_counted_and_named(
     assigned = rows(database_url, "SELECT chatbot_id, chatbot_version_id FROM conversations ORDER BY id")
     assert sorted(assigned, key=str) == [(1, 1), (1, 1), (1, 1), (3, None)]
     assert rows(database_url, "SELECT current_version_id FROM chatbots ORDER BY id") == [(1,), (2,), (None,)]
+
+
+KILLED_AT_CHATBOT_150 = """
+import logging, os, signal, sys
+from pathlib import Path
+from service.migrate.runner import Target, deploy
+from service.url import ROOT, parse
+
+class Kill(logging.Handler):
+    def emit(self, record):
+        if "chatbot 150:" in record.getMessage():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+logging.getLogger("migrations").addHandler(Kill())
+logging.getLogger("migrations").setLevel(logging.INFO)
+deploy(Target(parse(sys.argv[1]), ROOT / "migrations"))
+"""
+
+
+def test_killed_between_the_chatbots_it_goes_on_and_the_totals_count_all(database_url: DatabaseUrl) -> None:
+    deploy_up_to(database_url, 1)
+    add_people(database_url)
+    numbers = "WITH RECURSIVE n(n) AS (SELECT 4 UNION ALL SELECT n + 1 FROM n WHERE n < 250)"
+    rows(
+        database_url,
+        f"{numbers} INSERT INTO chatbots (id, creator_id, title, created_at) SELECT n, 1, 'Bot', {NOW} FROM n",
+    )
+    killed = run(sys.executable, "-c", KILLED_AT_CHATBOT_150, as_text(database_url), env=environment(database_url))
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    versions = "SELECT count(*), count(DISTINCT chatbot_id) FROM chatbot_versions"
+    assert rows(database_url, versions) == [(99, 99)]
+    finished = run("migrate", "deploy", env=environment(database_url))
+    report = [line for line in finished.stdout.splitlines() if line.startswith("    ")]
+    assert report[:3] == [
+        "    chatbots: goes on after 100 of 250 rows",
+        "      - chatbot 3: creator 3 has no associated user; it gets version 1 on first use",
+        "      - chatbot 101: created version 1, no conversations to assign",
+    ]
+    assert report[-2:] == ["    Migrated: 249 chatbots", "    Errors: 1 chatbot"]
+    assert len(report) == 1 + 1 + 150 + 1 + 2
+    assert rows(database_url, versions) == [(249, 249)]
+    assert rows(database_url, "SELECT id FROM chatbots WHERE current_version_id IS NULL") == [(3,)]
 
 
 def test_going_back_over_the_data_keeps_the_versions_that_people_wrote(database_url: DatabaseUrl) -> None:
