@@ -250,7 +250,7 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str]) -> str:
     if "already exists" in reason or "duplicate column" in reason:
         return (
             "If the database already has all that this migration makes, record it: "
-            f"migrate resolve --applied {file.name}"
+            f"migrate resolve --applied {file.name} (or see how far it is: migrate resolve --detect)"
         )
     return f"Correct {file.path.name} and deploy again."
 

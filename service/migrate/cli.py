@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from service.config import Config, ConfigError
-from service.migrate import arguments, commands
+from service.migrate import arguments, commands, connection
 from service.migrate.errors import MigrateError
 from service.migrate.tally import CLEAR
 from service.url import BadUrl, parse
@@ -36,6 +36,10 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return _fail("Interrupted; what was running is rolled back.", 130)
+    except Exception as error:
+        if not connection.is_driver_error(error):
+            raise  # a bug of ours: its traceback belongs on the screen
+        return _fail(f"{config.migration_database_url} refuses: {connection.explain(error)}.", 2)
 
 
 def _with_options(config: Config, options: argparse.Namespace) -> Config:

@@ -74,7 +74,7 @@ def connect(
             return Connection(_open(url, create, application), url)
         except Exception as error:
             reason = explain(error)
-            if not _is_driver_error(error):
+            if not is_driver_error(error):
                 raise
         is_last = time.monotonic() + _PAUSE > deadline
         if is_last or (_PERMANENT.search(reason) and attempt >= _PERMANENT_ATTEMPTS):
@@ -89,6 +89,11 @@ def explain(error: BaseException) -> str:
     text = (lines or [type(error).__name__])[0]
     text = re.sub(r"^connection to server (at|on socket) .*? failed: ", "", text)
     return text.removeprefix("FATAL:").removeprefix("ERROR:").strip().rstrip(".")
+
+
+def is_driver_error(error: Exception) -> bool:
+    """Whether the database or the way to it is the reason, rather than a bug of ours. Knows Peewee's wrappers too."""
+    return isinstance(error, sqlite3.Error | OSError) or type(error).__module__.startswith(("psycopg2", "peewee"))
 
 
 def _open(url: DatabaseUrl, create: bool, application: str) -> Any:
@@ -115,7 +120,3 @@ def _open_postgresql(url: DatabaseUrl, application: str) -> Any:
     raw = psycopg2.connect(**parameters)
     raw.autocommit = True
     return raw
-
-
-def _is_driver_error(error: Exception) -> bool:
-    return isinstance(error, sqlite3.Error | OSError) or type(error).__module__.startswith("psycopg2")

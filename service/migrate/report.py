@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from service.migrate import connection, files, plan
+from service.migrate import adoption, connection, files, plan
 from service.migrate.errors import Problem
 from service.migrate.history import Attempt, History
 from service.url import DatabaseUrl
@@ -26,13 +26,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Report:
-    """`entries` by number, `attempts` newest first, `problems` with their remedies."""
+    """`entries` by number, `attempts` newest first, `problems` with their remedies; `advice` on a database that
+    somebody else made, else empty."""
 
     database: str
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
     attempts: tuple[Attempt, ...]
     is_current: bool
+    advice: str = ""
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -45,6 +47,7 @@ class Report:
             "is_current": self.is_current,
             "pending": list(self.pending),
             "migrations": [_plain(asdict(entry)) for entry in self.entries],
+            "advice": self.advice,
             "problems": [asdict(problem) for problem in self.problems],
         }
 
@@ -55,12 +58,14 @@ def read(url: DatabaseUrl, folder: Path, *, wait: float = 0.0) -> Report:
     database = connection.connect(url, wait=wait, create=False)
     try:
         history = History(database)
-        decided = plan.make_plan(found, history.read())
-        attempts = history.attempts()
+        ledger = history.read()
+        decided = plan.make_plan(found, ledger)
+        attempts = history.attempts() if ledger.is_ours else ()
+        advice = adoption.advice(database, ledger)
     finally:
         database.close()
     entries = tuple(_entry(entry) for entry in decided.entries)
-    return Report(str(url), entries, decided.problems, attempts, decided.is_current)
+    return Report(str(url), entries, decided.problems, attempts, decided.is_current, advice)
 
 
 def _entry(entry: plan.Entry) -> Entry:

@@ -50,7 +50,7 @@ def status(report: Report) -> str:
     if not report.entries:
         return f"{report.database}\nThere are no migrations yet; make one with `migrate create NAME`."
     lines = [report.database, "", *(_row(entry) for entry in report.entries), ""]
-    return "\n".join([*lines, _verdict(report)])
+    return "\n".join([*lines, *filter(None, [report.advice, _verdict(report)])])
 
 
 def detection(found: Detection, *, yes: bool) -> str:
