@@ -217,7 +217,7 @@ def replay(applied: Sequence[MigrationFile], *, is_sqlite: bool) -> Migrator:
             migrator.begin(file.path)
             try:
                 files.load(file).migrate(migrator, database, fake=True)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise BrokenScript(file.name, f"{type(error).__name__}: {error}") from error
     return migrator
 

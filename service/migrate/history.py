@@ -39,7 +39,7 @@ class Applied:
     """A row of the history. What peewee-migrate wrote before us has no checksum."""
 
     name: str
-    applied_at: datetime
+    applied_at: datetime | None
     checksum: str | None = None
     duration_ms: int | None = None
     release: str | None = None
@@ -57,7 +57,7 @@ class Attempt:
     steps: int
     state: str
     error: str | None
-    started: datetime
+    started: datetime | None
     finished: datetime | None
     host: str
     pid: int
@@ -84,7 +84,8 @@ class History:
             return Ledger(False, ())
         cursor = self._connection.execute(f"SELECT * FROM {HISTORY} ORDER BY id")
         names = [column[0] for column in cursor.description]
-        applied = tuple(_applied(dict(zip(names, row, strict=True))) for row in cursor.fetchall())
+        found = (dict(zip(names, row, strict=True)) for row in cursor.fetchall())
+        applied = tuple(_applied(row) for row in found if row["name"] is not None)
         is_ours = set(_OURS) <= columns[HISTORY] and bool(columns[JOURNAL])
         running = self._attempts("WHERE state = ? ORDER BY id", ["running"]) if is_ours else ()
         return Ledger(is_ours, applied, running)
@@ -233,7 +234,7 @@ class Progress:
 def _applied(row: dict[str, Any]) -> Applied:
     return Applied(
         str(row["name"]),
-        _time(row["migrated_at"]),
+        _time(row.get("migrated_at")),
         row.get("checksum"),
         row.get("duration_ms"),
         row.get("release"),
@@ -243,7 +244,7 @@ def _applied(row: dict[str, Any]) -> Applied:
 
 
 def _attempt(row: list[Any]) -> Attempt:
-    row[6], row[7] = _time(row[6]), _time(row[7]) if row[7] else None
+    row[6], row[7] = _time(row[6]), _time(row[7])
     return Attempt(*row)
 
 
@@ -251,6 +252,10 @@ def _now() -> str:
     return datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
 
 
-def _time(value: Any) -> datetime:
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+def _time(value: Any) -> datetime | None:
+    """None where somebody else's history holds something that is no time."""
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

@@ -68,7 +68,7 @@ def _after_each(connection: Connection, engine: Engine, files: Sequence[Migratio
                 _run(engine, step)
         except MigrateError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BrokenScript(file.name, f"{type(error).__name__}: {error}".splitlines()[0]) from error
         found.append(schema.take(connection))
     return found
