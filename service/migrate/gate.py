@@ -25,11 +25,8 @@ class Verdict:
 
 
 def judge(decided: plan.Plan) -> Verdict:
-    """A database that is ahead is open, unless a migration that this release does not know broke with the past."""
+    """Open where this release can work: also on a database that is ahead of it, unless that broke with the past."""
     pending = tuple(file.name for file in decided.pending)
-    breaking = [row.name for row in decided.ahead if row.breaking]
-    if breaking:
-        return Verdict(False, (), f"{breaking[-1]} broke with this release: start the release that brought it.")
     if decided.problems:
         return Verdict(False, pending, " ".join(map(str, decided.problems)))
     if pending:

@@ -51,14 +51,15 @@ class Plan:
 
 
 def make_plan(files: Sequence[MigrationFile], ledger: Ledger, *, out_of_order: bool = False) -> Plan:
-    """Compare the files with the history. A database that is ahead of the files is normal: an image was rolled back."""
+    """Compare the files with the history. A database that is ahead of the files is normal: an image was rolled back;
+    unless what it is ahead by broke with the releases that don't know it."""
     applied = {row.name: row for row in ledger.applied}
     known = {file.name for file in files}
     newest_file = max((file.number for file in files), default=0)
     entries = [_entry(file, applied.get(file.name)) for file in files]
     entries += [_fileless(row, newest_file) for row in ledger.applied if row.name not in known]
     entries.sort(key=lambda entry: (_number(entry.name), entry.name))
-    problems = [_problem(entry) for entry in entries if entry.state in ("changed", "missing")]
+    problems = [_problem(entry) for entry in entries if entry.state in ("changed", "missing") or _is_breaking(entry)]
     problems += [] if out_of_order else _late(entries)
     to_adopt = [
         (file.name, file.checksum) for file in files if file.name in applied and not applied[file.name].checksum
@@ -91,7 +92,14 @@ def _number(name: str) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
+def _is_breaking(entry: Entry) -> bool:
+    return entry.state == "ahead" and entry.applied is not None and entry.applied.breaking
+
+
 def _problem(entry: Entry) -> Problem:
+    if entry.state == "ahead":
+        what = f"{entry.name} is applied, and it broke with releases that do not know it, such as this one."
+        return Problem(entry.name, what, "Start the release that brought it.")
     if entry.state == "changed":
         what = f"{entry.name} was edited after it was applied."
         return Problem(entry.name, what, "Restore the file and put the change into a new migration.")

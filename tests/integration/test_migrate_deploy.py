@@ -164,6 +164,19 @@ def test_a_database_that_is_ahead_is_left_alone(database_url: DatabaseUrl, tmp_p
     assert (outcome.done, outcome.ahead) == ((), ("002_b",))
 
 
+def test_an_older_release_does_not_start_on_a_schema_that_broke_with_it(
+    database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    """Its entrypoint deploys and then serves: so it is the deploy that must refuse."""
+    folder = tmp_path / "migrations"
+    write(folder, "001_a", table("a"))
+    newer = write(folder, "002_b", table("b"), top="breaking = True")
+    runner.deploy(target(database_url, folder))
+    newer.unlink()
+    with pytest.raises(Refused, match="002_b is applied, and it broke with releases that do not know it"):
+        runner.deploy(target(database_url, folder))
+
+
 def test_sql_files_stand_beside_python_ones(database_url: DatabaseUrl, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
     write(folder, "001_a", table("a"))

@@ -75,6 +75,15 @@ def test_a_database_that_is_ahead_is_no_problem() -> None:
     assert plan.newest == "002_b"
 
 
+def test_an_older_release_does_not_run_on_what_broke_with_it() -> None:
+    (problem,) = make_plan([A], ledger("001_a", "002_b", breaking=True)).problems
+    assert str(problem) == (
+        "002_b is applied, and it broke with releases that do not know it, such as this one. "
+        "Start the release that brought it."
+    )
+    assert make_plan([A, B], ledger("001_a", "002_b", breaking=True)).problems == ()
+
+
 def test_what_was_applied_without_a_checksum_is_adopted() -> None:
     assert make_plan([A, B], ledger("001_a", checksum=None)).to_adopt == (("001_a", "same"),)
 
@@ -85,7 +94,7 @@ def test_what_was_applied_without_a_checksum_is_adopted() -> None:
         ([A], ledger("001_a"), True, "current"),
         ([A, B], ledger("001_a"), False, "002_b missing"),
         ([A], ledger("001_a", "002_b"), True, "current"),
-        ([A], ledger("001_a", "002_b", breaking=True), False, "002_b broke with this release"),
+        ([A], ledger("001_a", "002_b", breaking=True), False, "it broke with releases that do not know it"),
         ([file("001_a", "edited")], ledger("001_a"), False, "edited after it was applied"),
     ],
 )
