@@ -214,7 +214,7 @@ class Applier:
             yield
         except (_AlreadyApplied, BrokenScript):
             raise
-        except (Exception, SystemExit) as error:  # a file that says sys.exit() has failed, not ended the deploy
+        except (Exception, SystemExit) as error:  # a file that asks the process to end has failed
             line = line_of_traceback(error.__traceback__, str(file.path)) or self._line
             raise MigrationFailed(
                 file.name,
