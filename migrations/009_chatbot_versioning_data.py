@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +42,15 @@ def rollback(migrator: Migrator, database: pw.Database, *, fake: bool = False) -
     """Let go of the versions without deleting them: they are what people wrote."""
     migrator.sql("UPDATE conversations SET chatbot_version_id = NULL")
     migrator.sql("UPDATE chatbots SET current_version_id = NULL")
+
+
+def verify(database: pw.Database) -> Iterator[tuple[str, int, int]]:
+    for label, table, column in (
+        ("Chatbots with versions", "chatbots", "current_version_id"),
+        ("Conversations with a version", "conversations", "chatbot_version_id"),
+    ):
+        done, total = database.execute_sql(f"SELECT count({column}), count(*) FROM {table}").fetchone()
+        yield label, done, total
 
 
 def announce(Chatbot: Any, is_left: Any) -> None:

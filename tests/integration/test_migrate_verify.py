@@ -138,4 +138,6 @@ def test_our_own_models_agree_with_our_own_migrations(
     service_database: DatabaseUrl, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--database-url", as_text(service_database), "verify"]) == 0
-    assert "Models of service.models against the migrations\n  ✓ they agree" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Models of service.models against the migrations\n  ✓ they agree" in said
+    assert "  ✓ Chatbots with versions 0 of 0 (009_chatbot_versioning_data)" in said
