@@ -14,12 +14,13 @@ from typing import Any
 
 import peewee as pw
 
-from service.migrate.errors import TooManyErrors
-from service.migrate.rows import Change, Rows
+from service.migrate.errors import Refused, TooManyErrors
+from service.migrate.rows import CantTogether, Change, Rows
 from service.migrate.tally import Failure, Key, Tally, named
 
 # Failures are kept by key up to this number, so that a checkpoint stays small; all are counted.
 _KEPT = 100
+_MOMENT = 0.1
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Backfill:
     def __init__(
         self, database: Any, model: Any, change: Change, where: Any, batch: int, pause: float, max_errors: int | None
     ) -> None:
-        self._database, self._model, self._where = database, model, where
+        self._database = database
         self._batch, self._pause, self._max_errors = batch, pause, max_errors
-        self._rows = Rows(database, model, change)
+        self._rows = Rows(database, model, _key_of(model), change, where)
         self._checkpoint = Checkpoint()
         self.tally = Tally(model._meta.table_name)
 
@@ -67,45 +68,50 @@ class Backfill:
 
     def run(self, care: Care) -> None:
         """Batch after batch, until no row is left. Raises TooManyErrors; the batches before stand."""
-        left = self._model.select().where(self._selected()).count()
+        left = self._rows.count(self._checkpoint.after)
         self._count(before=self._checkpoint.done, total=self._checkpoint.done + left)
         began = time.monotonic()
         care.tell(self.tally)
         if self._checkpoint.failures:
             care.patiently(partial(self._retry, care.keep))
-        while self._advance(care):
-            self._count(seconds=time.monotonic() - began)
+        while not self.tally.is_over:
+            care.patiently(partial(self._run_some, care, began))
+
+    def _run_some(self, care: Care, began: float) -> None:
+        """Batches for a moment: looking after each of them on its own would take as long as a small one. Tried again,
+        it goes on after the last one that stands."""
+        until = time.monotonic() + _MOMENT
+        while not self.tally.is_over and time.monotonic() < until:
+            is_over = not self._next(care.keep)
+            self._count(seconds=time.monotonic() - began, is_over=is_over)
             care.tell(self.tally)
-            time.sleep(self._pause)
-        self._count(seconds=time.monotonic() - began, is_over=True)
-        care.tell(self.tally)
+            if self._pause and not is_over:
+                time.sleep(self._pause)
 
-    def _advance(self, care: Care) -> bool:
-        """The next batch; False when there was none."""
-        done = self._checkpoint.done
-        care.patiently(partial(self._next, care.keep))
-        return self._checkpoint.done > done
+    def _next(self, keep: Callable[[dict[str, Any]], None]) -> bool:
+        """One batch; False when there is no row left."""
+        try:
+            return self._commit_next(keep, one_by_one=False)
+        except CantTogether:
+            return self._commit_next(keep, one_by_one=True)
 
-    def _next(self, keep: Callable[[dict[str, Any]], None]) -> None:
-        old = self._checkpoint
+    def _commit_next(self, keep: Callable[[dict[str, Any]], None], *, one_by_one: bool) -> bool:
+        old = new = self._checkpoint
         with self._transaction():
-            keys, failures = self._rows.change(self._selected(), self._batch)
-            if keys:
-                failed = old.failed + len(failures)
-                kept = (*old.failures, *failures)[:_KEPT]
-                new = Checkpoint(keys[-1], old.done + len(keys), failed, kept)
+            batch = self._rows.change(old.after, self._batch, one_by_one=one_by_one)
+            if batch.last is not None:
+                kept = (*old.failures, *batch.failures)[:_KEPT]
+                new = Checkpoint(batch.last, old.done + batch.count, old.failed + len(batch.failures), kept)
                 self._keep(new, keep)
-        if keys:
-            self._checkpoint = new
+        self._checkpoint = new
+        return batch.last is not None
 
     def _retry(self, keep: Callable[[dict[str, Any]], None]) -> None:
         """What failed in an earlier deploy may be mended by now, the row or the function."""
         old = self._checkpoint
-        again = self._rows.key.in_([key for key, _ in old.failures])
         with self._transaction():
-            _, failures = self._rows.change(self._asked(again), None)
-            failed = old.failed - len(old.failures) + len(failures)
-            new = replace(old, failed=failed, failures=tuple(failures))
+            failures = self._rows.change_again([key for key, _ in old.failures])
+            new = replace(old, failed=old.failed - len(old.failures) + len(failures), failures=failures)
             self._keep(new, keep)
         self._checkpoint = new
 
@@ -125,16 +131,24 @@ class Backfill:
         finally:
             database.is_in_batch = False
 
-    def _selected(self) -> Any:
-        """What is left to do."""
-        after = self._checkpoint.after
-        return self._asked(pw.SQL("1 = 1") if after is None else self._rows.key > after)
-
-    def _asked(self, condition: Any) -> Any:
-        """Of these rows the ones that the migration asked for."""
-        return condition if self._where is None else condition & self._where
-
     def _count(self, **changed: Any) -> None:
         now = self._checkpoint
         tally = replace(self.tally, done=now.done, failed=now.failed, failures=now.failures, **changed)
         self.tally = replace(tally, total=max(tally.total, tally.done))
+
+
+def _key_of(model: Any) -> Any:
+    """The field that orders the batches. Raises Refused for a key that can't."""
+    key, table = model._meta.primary_key, model._meta.table_name
+    if not key or isinstance(key, pw.CompositeKey):
+        what = f"the key of {table} is {', '.join(key.field_names)}" if key else f"{table} has none"
+        raise Refused(
+            f"A backfill goes through a table by a primary key of one column, and {what}; use migrator.run with a "
+            "function of your own."
+        )
+    kind = key
+    while isinstance(kind, pw.ForeignKeyField):
+        kind = kind.rel_field
+    if not isinstance(kind, pw.IntegerField | pw.CharField | pw.TextField | pw.UUIDField):
+        raise Refused(f"A backfill needs a key of integers, text or UUIDs; that of {table} is a {type(kind).__name__}.")
+    return key
