@@ -56,11 +56,11 @@ class Config:
             database_wait=env.number("DATABASE_WAIT", 30.0),
             gate_wait=env.number("SCHEMA_WAIT", 60.0),
             secret_key=env.secret("SECRET_KEY") or secrets.token_hex(32),
-            admin_email=env.text("ADMIN_EMAIL", ""),
+            admin_email=env.email("ADMIN_EMAIL"),
             admin_password=env.secret("ADMIN_PASSWORD"),
             secure_cookies=env.flag("SECURE_COOKIES", default=False),
             telegram_bot_token=env.secret("TELEGRAM_BOT_TOKEN"),
-            telegram_api_base=env.text("TELEGRAM_API_BASE", "https://api.telegram.org").rstrip("/"),
+            telegram_api_base=env.address("TELEGRAM_API_BASE", "https://api.telegram.org"),
             telegram_chatbot=env.optional_integer("TELEGRAM_CHATBOT"),
             lease_seconds=env.number("LEASE_SECONDS", 30.0, least=0.1),
             log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
@@ -114,9 +114,21 @@ class _Environment:
 
     def optional_integer(self, name: str) -> int | None:
         value = self.text(name, "")
-        if value and not value.isdigit():
+        if value and not (value.isdecimal() and int(value) < 2**31):  # what the id of a row can be
             raise ConfigError(f"{name} is {value!r}; use a whole number.")
         return int(value) if value else None
+
+    def address(self, name: str, default: str) -> str:
+        value = self.text(name, default).rstrip("/")
+        if not value.lower().startswith(("http://", "https://")):
+            raise ConfigError(f"{name} is {value!r}; it must start with https:// or http://.")
+        return value
+
+    def email(self, name: str) -> str:
+        value = self.text(name, "")
+        if value and not ("@" in value[1:-1] and len(value) <= 254):
+            raise ConfigError(f"{name} is {value!r}; use an email address, such as ann@example.com.")
+        return value
 
     def choice(self, name: str, default: str, options: tuple[str, ...]) -> str:
         value = self.text(name, default).lower()

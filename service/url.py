@@ -29,7 +29,7 @@ class DatabaseUrl:
     port: int = 5432
     user: str = ""
     password: str = field(default="", repr=False)
-    options: tuple[tuple[str, str], ...] = ()
+    options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # libpq takes passwords here too
 
     @property
     def is_sqlite(self) -> bool:
@@ -87,7 +87,10 @@ def _postgresql(text: str) -> DatabaseUrl:
         port = parts.port or 5432
     except ValueError:
         raise BadUrl("its host or port can't be read; percent-encode special characters in the password") from None
-    name = unquote(parts.path.lstrip("/"))
+    path = parts.path.lstrip("/")
+    if "/" in path or "@" in path:  # a slash in the password: what follows it is not a name to be shown
+        raise BadUrl("the name after its host can't be read; percent-encode special characters in the password")
+    name = unquote(path)
     if not name:
         raise BadUrl("it names no database: postgresql://user:password@host:5432/NAME")
     query = dict(parse_qsl(parts.query))
