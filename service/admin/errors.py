@@ -9,6 +9,8 @@ from flask import Flask, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from service.faults import headline, is_outage
+
 logger = logging.getLogger(__name__)
 
 # status: (what happened, what to do)
@@ -35,8 +37,7 @@ FORM_EXPIRED = (
 def init_app(app: Flask) -> None:
     app.register_error_handler(HTTPException, _refusal)
     app.register_error_handler(CSRFError, _expired)
-    app.register_error_handler(pw.OperationalError, _no_database)
-    app.register_error_handler(pw.InterfaceError, _no_database)
+    app.register_error_handler(pw.PeeweeException, _database_failed)
 
 
 def page(status: int, texts: tuple[str, str]) -> tuple[str, int]:
@@ -55,7 +56,8 @@ def _expired(_error: CSRFError) -> tuple[str, int]:
     return page(400, FORM_EXPIRED)
 
 
-def _no_database(error: pw.PeeweeException) -> tuple[str, int]:
-    # Only the kind of failure: the driver's text may hold the values of the statement.
-    logger.error("%s %s: the database failed with %s", request.method, request.path, type(error).__name__)
-    return page(503, TEXTS[503])
+def _database_failed(error: pw.PeeweeException) -> tuple[str, int]:
+    """Without the traceback that other errors get: the driver quotes the values of the statement in it."""
+    logger.error("%s %s: the database failed with %s", request.method, request.path, headline(error))
+    status = 503 if is_outage(error) else 500
+    return page(status, TEXTS[status])

@@ -10,7 +10,7 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 
 from service.admin.conversations import MESSAGES_SHOWN, is_thread_of, said
-from service.admin.forms import FirstMessageForm, MessageForm
+from service.admin.forms import FirstMessageForm, MessageForm, is_storable
 from service.admin.records import find
 from service.chat.receive import receive
 from service.models import DEAD, DONE, Chatbot, Conversation, InboxItem, Message
@@ -76,7 +76,7 @@ def _send(chatbot: Chatbot, thread: str, form: MessageForm) -> Response:
 
 def _partner(chatbot_id: int, thread: str) -> Chatbot:
     """The chatbot; a thread of somebody else is as good as none."""
-    if not is_thread_of(g.user, thread):
+    if not (is_thread_of(g.user, thread) and is_storable(thread)):
         abort(404)
     return find(Chatbot, chatbot_id)
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Generic
 
 from service.bot.lease import J, Lease, LeaseLost, Queue, claim
-from service.bot.log import headline, is_outage
 from service.bot.waker import Waker
 from service.database import connection
+from service.faults import headline, is_outage
 from service.models.base import utc_now
 
 log = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from service.bot.consumer import GiveUp
 from service.bot.lease import Lease, LeaseLost, Queue
-from service.bot.log import is_outage
 from service.chat.providers import ProviderError, Providers
 from service.chat.respond import apologise, respond
+from service.faults import is_outage
 from service.models import InboxItem
 
 INBOX = Queue("inbox", InboxItem, lane=("chatbot", "channel", "thread"))

@@ -18,12 +18,12 @@ from typing import Any
 from service.bot.consumer import Consumer
 from service.bot.inbox import INBOX, answer, apologise_and_bury
 from service.bot.lease import LeaseLost
-from service.bot.log import headline
 from service.bot.outbox import bury, deliver, outbox
 from service.bot.waker import waker
 from service.chat import wake
 from service.chat.providers import Providers
 from service.config import Config
+from service.faults import headline
 
 log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from service.admin.talk import PATIENCE
 from service.bot.inbox import INBOX, answer, apologise_and_bury
 from service.bot.lease import claim
 from service.chat.providers import built_in
+from service.database import proxy
 from service.models import DEAD, QUEUED, Chatbot, Conversation, InboxItem, Message, User
 from service.models.base import utc_now
 from service.url import DatabaseUrl
@@ -168,6 +169,22 @@ def test_an_address_that_names_nothing_is_a_404(browser: Browser, chatbot: Chatb
     thread = f"user-{User.get().id}-abc"
     assert browser.get(f"/talk/{chatbot.id}/{thread}").status_code == 404
     assert browser.get(f"/talk/99/{thread}").status_code == 404
+
+
+@pytest.mark.parametrize("service_database", ["postgresql"], indirect=True)
+def test_an_address_that_no_database_could_hold_is_a_404_too(browser: Browser, chatbot: Chatbot) -> None:
+    assert browser.get(f"/talk/{chatbot.id}/user-{User.get().id}-%00").status_code == 404
+
+
+@pytest.mark.parametrize("service_database", ["postgresql"], indirect=True)
+def test_a_refusal_of_the_database_leaves_no_message_text_in_the_log(
+    browser: Browser, chatbot: Chatbot, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.obj.execute_sql("ALTER TABLE inbox ADD CONSTRAINT quiet CHECK (content = '')")
+    response = browser.submit("/talk/", content="What nobody else may read", chatbot=str(chatbot.id))
+    assert response.status_code == 500
+    assert re.search(r"the database failed with IntegrityError at service/chat/receive\.py:\d+", caplog.text)
+    assert "nobody else" not in caplog.text + response.text
 
 
 @ONE_ENGINE

@@ -13,14 +13,15 @@ SERVICE = ROOT / "service"
 # What a room may import of service, besides itself. `url` is a leaf that anybody may know.
 ALLOWED = {
     "url": set(),
+    "faults": {"url"},
     "config": {"url"},
     "database": {"url"},
     "models": {"database"},
     "chat": {"models", "database"},
     "migrate": {"url"},
     "seed": {"chat", "models", "database", "config"},
-    "bot": {"chat", "models", "database", "config", "url"},
-    "admin": {"chat", "models", "database", "config", "migrate", "url"},
+    "bot": {"chat", "models", "database", "config", "faults", "url"},
+    "admin": {"chat", "models", "database", "config", "faults", "migrate", "url"},
 }
 # The edge of the runner is where its process starts, so it reads the settings.
 EDGES = {"migrate/cli.py": {"config"}, "migrate/commands.py": {"config"}}

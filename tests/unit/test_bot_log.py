@@ -4,11 +4,9 @@ import logging
 import re
 from collections.abc import Iterator
 
-import peewee as pw
 import pytest
 
-from service.bot.log import RedactingFormatter, configure, headline
-from service.chat.providers import ProviderError, named
+from service.bot.log import RedactingFormatter, configure
 
 
 @pytest.fixture
@@ -48,18 +46,3 @@ def test_libraries_that_log_addresses_and_texts_stay_quiet_even_when_debugging()
     assert logging.getLogger("service.bot").isEnabledFor(logging.DEBUG)
     for name in ("httpx", "httpcore.http11", "telegram.Bot", "peewee"):
         assert not logging.getLogger(name).isEnabledFor(logging.INFO)
-
-
-def test_the_headline_of_an_unknown_error_quotes_nothing() -> None:
-    with pytest.raises(ProviderError) as caught:
-        named({}, "what somebody wrote")
-    assert re.fullmatch(r"ProviderError at service/chat/providers/__init__\.py:\d+", headline(caught.value))
-
-
-def test_the_headline_of_an_outage_is_the_first_line_of_the_driver() -> None:
-    error = pw.OperationalError("connection refused\n\tIs the server running?")
-    assert headline(error) == "OperationalError: connection refused"
-
-
-def test_an_error_from_elsewhere_has_no_place() -> None:
-    assert headline(ValueError("secret")) == "ValueError at an unknown place"
