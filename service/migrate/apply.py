@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
-from service.migrate import conserve, contention, files, heal
+from service.migrate import contention, files, heal
 from service.migrate.backfill import Backfill, Care
 from service.migrate.connection import Connection, explain
 from service.migrate.contention import OnBlocked, Patience, Watch
 from service.migrate.engine import Engine, Step, line_of_traceback
-from service.migrate.errors import BrokenScript, MigrationFailed, Refused
+from service.migrate.errors import BrokenScript, MigrationFailed, Overtaken, Refused, Unclear
 from service.migrate.files import MigrationFile, Outline
-from service.migrate.history import NO_CHECKPOINTS, History, Progress
+from service.migrate.history import AlreadyApplied, History, Progress
 from service.migrate.tally import Tally
+from service.migrate.transaction import LOST, read_only, transaction
 
 Keep = Callable[[dict[str, Any]], None]
-# A row of SQLite's foreign_key_check: table, rowid, the table it points to.
-Violation = tuple[str, int, str]
-_LOST = "this would be lost without having been declared:"
-
-
-class _AlreadyApplied(Exception):
-    """Another process committed this migration while we prepared to."""
 
 
 class Applier:
@@ -54,16 +48,14 @@ class Applier:
     def apply(self, file: MigrationFile) -> float | None:
         """Run one migration and record it; the seconds it took, or None when somebody else did so first."""
         began, outline = time.monotonic(), files.outline(file)
-        standing = None if outline.atomic else self._history.interrupted_at(file.name)
-        kept = NO_CHECKPOINTS if standing is None else self._history.checkpoints(file.name)
         try:
-            attempt = self._history.attempt("deploy", file.name, standing or 0, kept)
+            attempt = self._history.attempt("deploy", file.name, in_steps=not outline.atomic)
             with self._explained(file, outline), attempt as progress:
                 if outline.atomic:
-                    self._patiently(file, lambda: self._apply_atomically(file, outline, began))
+                    self._patiently(file, lambda: self._apply_atomically(file, outline, began), renew=True)
                 else:
-                    self._apply_in_steps(file, outline, began, progress, standing)
-        except _AlreadyApplied:
+                    self._apply_in_steps(file, outline, began, progress)
+        except AlreadyApplied:
             return None
         finally:
             self._known.append(file)  # a failure ends the run, so that it is asked for only after a success
@@ -74,11 +66,10 @@ class Applier:
         began, outline = time.monotonic(), files.outline(file)
         with self._explained(file, outline), self._history.attempt("rollback", file.name):
             if outline.atomic:
-                self._patiently(file, lambda: self._undo_atomically(file, outline))
+                self._patiently(file, lambda: self._undo_atomically(file, outline), renew=True)
             else:
-                self._engine.database.is_atomic = False
                 for step in self._engine.rollback_steps(file):
-                    self._patiently(file, functools.partial(self._run_alone, step))
+                    self._patiently(file, functools.partial(self._undo_step, file, outline, step))
                 self._history.forget(file.name)
         return time.monotonic() - began
 
@@ -87,6 +78,16 @@ class Applier:
             self._run_together(self._engine.rollback_steps(file))
             self._history.forget(file.name)
 
+    def _undo_step(self, file: MigrationFile, outline: Outline, step: Step) -> None:
+        if isinstance(step.run, Backfill):
+            self._run_backfill(file, step.run, step.line, lambda _checkpoint: None)
+            return
+        if heal.stands_alone(step.sql):
+            self._run_alone(step, lambda _is_begun: None)
+            return
+        with self._transaction(outline):
+            self._run([step])
+
     def _apply_atomically(self, file: MigrationFile, outline: Outline, began: float) -> None:
         """The claim comes first: a second runner waits at the unique name, and then finds it taken."""
         with self._transaction(outline):
@@ -94,34 +95,55 @@ class Applier:
             self._run_together(self._engine.steps(file))
             self._history.time(file.name, _milliseconds(began))
 
-    def _apply_in_steps(
-        self, file: MigrationFile, outline: Outline, began: float, progress: Progress, standing: int | None
-    ) -> None:
-        """Outside a transaction, each step journalled, so that the next deploy goes on where this one was killed."""
-        self._engine.database.is_atomic = False
-        steps, done = self._engine.steps(file), standing or 0
-        self._note(progress, done, len(steps))
-        if standing is not None and done < len(steps) and heal.clear_half_made(self._connection, steps[done].sql):
-            done += 1
+    def _apply_in_steps(self, file: MigrationFile, outline: Outline, began: float, progress: Progress) -> None:
+        """Each step is committed with its entry in the journal; the next deploy goes on where this one was killed."""
+        with read_only(self._connection, self._engine.database):
+            steps, done = self._engine.steps(file), progress.standing or 0
+        progress.step(done, len(steps))
+        self._standing = (done, len(steps))
         for number, step in enumerate(steps, start=1):
             if isinstance(step.run, Backfill):
                 step.run.resume(progress.checkpoints.get(str(number), {}))
         for number, step in enumerate(steps[done:], start=done + 1):
             if isinstance(step.run, Backfill):
                 self._run_backfill(file, step.run, step.line, functools.partial(progress.keep, number))
+                progress.step(number, len(steps))
             else:
-                self._patiently(file, functools.partial(self._run_alone, step))
-            self._note(progress, number, len(steps))
+                take = functools.partial(self._take, file, outline, step, progress, number)
+                self._patiently(file, functools.partial(take, len(steps)))
+            self._standing, self._tally = (number, len(steps)), None
         with self._connection.transaction():
+            progress.step(len(steps), len(steps))
             self._claim(file, outline)
             self._history.time(file.name, _milliseconds(began))
 
+    def _take(
+        self, file: MigrationFile, outline: Outline, step: Step, progress: Progress, number: int, total: int
+    ) -> None:
+        """One step: in a transaction with its entry, unless PostgreSQL wants the statement outside of any."""
+        if not heal.stands_alone(step.sql) and not progress.has_begun(number):
+            try:
+                with self._transaction(outline):
+                    progress.step(number, total)  # first: whoever has taken over waits here, or stops us
+                    self._run([step])
+                return
+            except Exception as error:
+                if not heal.refuses_transaction(error):
+                    raise
+        has_happened = progress.has_begun(number) and heal.has_happened(self._connection, step.sql)
+        if has_happened is None:
+            raise Unclear(file.name, number, total, step.sql)
+        if not has_happened:
+            self._run_alone(step, functools.partial(progress.mark, number))
+        progress.step(number, total)
+
     def _claim(self, file: MigrationFile, outline: Outline) -> None:
         if not self._history.record(file.name, file.checksum, "deploy", breaking=outline.breaking):
-            raise _AlreadyApplied(file.name)
+            raise AlreadyApplied(file.name)
 
-    def _patiently(self, file: MigrationFile, work: Callable[[], None]) -> None:
-        """Do the work; where somebody else's lock stops it, do it again later, a limited number of times."""
+    def _patiently(self, file: MigrationFile, work: Callable[[], None], *, renew: bool = False) -> None:
+        """Do the work; where somebody else's lock stops it, do it again later, a limited number of times. `renew` is
+        for work that collects its steps itself: a failed try has changed what the engine knew of the tables."""
         for attempt in range(1, self._patience.attempts + 1):
             with Watch(self._connection) as watch:
                 try:
@@ -134,8 +156,8 @@ class Applier:
                     self._blockers = watch.blockers
             self._on_blocked(file.name, attempt + 1, self._patience.attempts, self._blockers)
             time.sleep(contention.pause_before(attempt + 1))
-            if self._engine.database.is_atomic:
-                self._engine = Engine(self._connection, self._known)  # the failed try has changed what the old one knew
+            if renew:
+                self._engine = Engine(self._connection, self._known)
 
     def _run_backfill(self, file: MigrationFile, backfill: Backfill, line: int, keep: Keep) -> None:
         """Each batch has its own transaction, and its own patience."""
@@ -144,15 +166,23 @@ class Applier:
             self._tally = tally
             self._on_rows(file.name, tally)
 
-        self._line = line
-        contention.set_timeouts(self._connection, self._patience, is_local=False)
-        backfill.run(Care(keep, functools.partial(self._patiently, file), tell))
+        self._line, self._engine.database.is_atomic = line, False
+        set_timeouts = functools.partial(contention.set_timeouts, self._connection, self._patience, is_local=True)
+        backfill.run(Care(keep, functools.partial(self._patiently, file), tell, set_timeouts))
 
-    def _run_alone(self, step: Step) -> None:
-        """One step of a migration that is not atomic."""
+    def _run_alone(self, step: Step, mark: Callable[[bool], None]) -> None:
+        """A statement outside of any transaction, marked before it begins; one that fails has ended."""
+        self._engine.database.is_atomic = False
+        heal.clear_half_made(self._connection, step.sql)
         is_concurrent = "CONCURRENTLY" in step.sql.upper()
         contention.set_timeouts(self._connection, self._patience, is_local=False, is_concurrent=is_concurrent)
-        self._run([step])
+        mark(True)
+        try:
+            self._run([step])
+        except Exception:
+            with suppress(Exception):  # where the connection is lost, nobody knows whether the statement has ended
+                mark(False)
+            raise
 
     def _run_together(self, steps: Sequence[Step]) -> None:
         """The steps of an atomic migration."""
@@ -165,46 +195,8 @@ class Applier:
             self._line = step.line
             step.run()
 
-    def _note(self, progress: Progress, done: int, total: int) -> None:
-        self._standing, self._tally = (done, total), None
-        progress.step(done, total)
-
-    @contextmanager
-    def _transaction(self, outline: Outline) -> Iterator[None]:
-        """Everything or nothing, and nothing that was not declared."""
-        self._engine.database.is_atomic = True
-        with self._sqlite_transaction() if self._connection.is_sqlite else self._engine.database.atomic():
-            contention.set_timeouts(self._connection, self._patience, is_local=True)
-            with self._conserved(outline):
-                yield
-
-    @contextmanager
-    def _sqlite_transaction(self) -> Iterator[None]:
-        """The foreign keys are off meanwhile, since a table that is rebuilt would take its children along, and checked
-        before the commit (SQLite manual, "Making Other Kinds Of Table Schema Changes"). The pragma does nothing inside
-        a transaction, so it comes first."""
-        self._connection.execute("PRAGMA foreign_keys = OFF")
-        try:
-            with self._engine.database.atomic("IMMEDIATE"):
-                before = self._violations()
-                yield
-                refuse_orphans(self._violations() - before)
-        finally:
-            self._connection.execute("PRAGMA foreign_keys = ON")
-
-    @contextmanager
-    def _conserved(self, outline: Outline) -> Iterator[None]:
-        database = self._engine.database
-        database.forget()
-        before = conserve.take(self._connection)
-        yield
-        spoken_of = database.spoken_of | outline.touches
-        lost = conserve.losses(before, conserve.take(self._connection), spoken_of, database.rebuilt)
-        if lost:
-            raise Refused(f"{_LOST} {', '.join(lost)}")
-
-    def _violations(self) -> set[Violation]:
-        return {row[:3] for row in self._connection.execute("PRAGMA foreign_key_check").fetchall()}
+    def _transaction(self, outline: Outline) -> AbstractContextManager[None]:
+        return transaction(self._connection, self._engine.database, self._patience, outline.touches)
 
     @contextmanager
     def _explained(self, file: MigrationFile, outline: Outline) -> Iterator[None]:
@@ -212,7 +204,7 @@ class Applier:
         self._line, self._standing, self._tally, self._engine.database.last_statement = 0, (0, 0), None, ""
         try:
             yield
-        except (_AlreadyApplied, BrokenScript):
+        except (AlreadyApplied, BrokenScript, Overtaken, Unclear):
             raise
         except (Exception, SystemExit) as error:  # a file that asks the process to end has failed
             line = line_of_traceback(error.__traceback__, str(file.path)) or self._line
@@ -234,19 +226,15 @@ class Applier:
         return f"it is not atomic: {' and '.join(parts)} stand, and the next deploy goes on after them."
 
 
-def refuse_orphans(orphans: set[Violation]) -> None:
-    """Raise Refused with what would be lost where rows point to rows that are no longer there."""
-    counts = Counter((child, parent) for child, _, parent in orphans)
-    if counts:
-        lost = ", ".join(f"{count} of {child} to {parent}" for (child, parent), count in sorted(counts.items()))
-        raise Refused(f"rows would point to rows that are not there ({lost})")
-
-
 def _hint(file: MigrationFile, reason: str, blockers: Sequence[str]) -> str:
-    if reason.startswith(_LOST):
+    if reason.startswith(LOST):
         return f'If that is meant, name the tables at the top of {file.path.name}: touches = ["…"]'
     if blockers:
         return f"Blocked by {'; '.join(blockers)}. Deploy again when that has ended, or allow more with --attempts."
+    if "read-only transaction" in reason or "readonly database" in reason:
+        return "With `atomic = False` the body only collects steps: change things by migrator.sql or migrator.run."
+    if re.search(r"terminating connection|server closed the connection|connection already closed", reason):
+        return "The connection to the database was lost: deploy again, which goes on from there."
     if "already exists" in reason or "duplicate column" in reason:
         return (
             "If the database already has all that this migration makes, record it: "

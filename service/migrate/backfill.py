@@ -36,11 +36,12 @@ class Checkpoint:
 @dataclass(frozen=True)
 class Care:
     """What the runner does around a backfill: keeps each checkpoint in the batch's own transaction, tries a batch again
-    that somebody's lock stopped, and passes on how far it is."""
+    that somebody's lock stopped, and passes on how far it is. `begin` is called first in each transaction."""
 
     keep: Callable[[dict[str, Any]], None] = lambda _checkpoint: None
     patiently: Callable[[Callable[[], None]], None] = lambda work: work()
     tell: Callable[[Tally], None] = lambda _tally: None
+    begin: Callable[[], None] = lambda: None
 
 
 class Backfill:
@@ -73,7 +74,7 @@ class Backfill:
         began = time.monotonic()
         care.tell(self.tally)
         if self._checkpoint.failures:
-            care.patiently(partial(self._retry, care.keep))
+            care.patiently(partial(self._retry, care))
         while not self.tally.is_over:
             care.patiently(partial(self._run_some, care, began))
 
@@ -82,37 +83,37 @@ class Backfill:
         it goes on after the last one that stands."""
         until = time.monotonic() + _MOMENT
         while not self.tally.is_over and time.monotonic() < until:
-            is_over = not self._next(care.keep)
+            is_over = not self._next(care)
             self._count(seconds=time.monotonic() - began, is_over=is_over)
             care.tell(self.tally)
             if self._pause and not is_over:
                 time.sleep(self._pause)
 
-    def _next(self, keep: Callable[[dict[str, Any]], None]) -> bool:
+    def _next(self, care: Care) -> bool:
         """One batch; False when there is no row left."""
         try:
-            return self._commit_next(keep, one_by_one=False)
+            return self._commit_next(care, one_by_one=False)
         except CantTogether:
-            return self._commit_next(keep, one_by_one=True)
+            return self._commit_next(care, one_by_one=True)
 
-    def _commit_next(self, keep: Callable[[dict[str, Any]], None], *, one_by_one: bool) -> bool:
+    def _commit_next(self, care: Care, *, one_by_one: bool) -> bool:
         old = new = self._checkpoint
-        with self._transaction():
+        with self._transaction(care):
             batch = self._rows.change(old.after, self._batch, one_by_one=one_by_one)
             if batch.last is not None:
                 kept = (*old.failures, *batch.failures)[:_KEPT]
                 new = Checkpoint(batch.last, old.done + batch.count, old.failed + len(batch.failures), kept)
-                self._keep(new, keep)
+                self._keep(new, care.keep)
         self._checkpoint = new
         return batch.last is not None
 
-    def _retry(self, keep: Callable[[dict[str, Any]], None]) -> None:
+    def _retry(self, care: Care) -> None:
         """What failed in an earlier deploy may be mended by now, the row or the function."""
         old = self._checkpoint
-        with self._transaction():
+        with self._transaction(care):
             failures = self._rows.change_again([key for key, _ in old.failures])
             new = replace(old, failed=old.failed - len(old.failures) + len(failures), failures=failures)
-            self._keep(new, keep)
+            self._keep(new, care.keep)
         self._checkpoint = new
 
     def _keep(self, new: Checkpoint, keep: Callable[[dict[str, Any]], None]) -> None:
@@ -122,11 +123,12 @@ class Backfill:
         keep({"table": self.tally.table, **asdict(new)})
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, care: Care) -> Iterator[None]:
         database = self._database
         database.is_in_batch = True
         try:
             with database.atomic(*["IMMEDIATE"] * self._rows.is_sqlite):
+                care.begin()
                 yield
         finally:
             database.is_in_batch = False

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,15 @@ class Connection:
     @property
     def is_sqlite(self) -> bool:
         return self.url.is_sqlite
+
+    @cached_property
+    def is_pooled(self) -> bool:
+        """Whether a pooler stands between: then the session that answers is not the one that was announced on
+        connecting, and what is set for the session meets other people."""
+        if self.is_sqlite:
+            return False
+        answering = self.execute("SELECT pg_backend_pid()").fetchone()[0]
+        return bool(answering != self.raw.info.backend_pid)
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Run one statement of ours and return the cursor."""

@@ -23,7 +23,8 @@ _LOOK_EVERY = 0.5
 _LONGEST_PAUSE = 15.0
 _BLOCKERS = """
 SELECT a.pid, a.application_name, a.state, extract(epoch FROM now() - coalesce(a.xact_start, a.state_change)), a.query
-FROM pg_stat_activity a WHERE a.pid = ANY(pg_blocking_pids(?))
+FROM pg_stat_activity w JOIN pg_stat_activity a ON a.pid = ANY(pg_blocking_pids(w.pid))
+WHERE w.application_name = ? AND w.datname = current_database() AND w.state = 'active'
 """
 
 
@@ -53,8 +54,9 @@ def pause_before(attempt: int) -> float:
 
 def set_timeouts(database: Connection, patience: Patience, *, is_local: bool, is_concurrent: bool = False) -> None:
     """For the transaction, or with is_local=False for the session. CONCURRENTLY must be able to wait: a lock timeout
-    would kill it and leave an INVALID index."""
-    if database.is_sqlite:
+    would kill it and leave an INVALID index. A session of a transaction pooler is not ours to set: the next statement
+    may meet another one, and somebody else's this one, so that there a statement on its own has the server's limits."""
+    if database.is_sqlite or (not is_local and database.is_pooled):
         return
     lock = 0 if is_concurrent else patience.lock_timeout
     for name, seconds in (("lock_timeout", lock), ("statement_timeout", patience.statement_timeout)):
@@ -69,11 +71,12 @@ class Watch:
     def __init__(self, watched: Connection) -> None:
         self.blockers: list[str] = []
         self._url, self._over = watched.url, threading.Event()
-        self._pid = 0 if watched.is_sqlite else int(watched.raw.info.backend_pid)
+        # Through a pooler the server process changes; the name goes along.
+        self._name = "" if watched.is_sqlite else str(watched.raw.info.parameter_status("application_name"))
         self._thread = threading.Thread(target=self._look, name="migrate-watch", daemon=True)
 
     def __enter__(self) -> Watch:
-        if self._pid:
+        if self._name:
             self._thread.start()
         return self
 
@@ -81,7 +84,7 @@ class Watch:
         self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         self._over.set()
-        if self._pid:
+        if self._name:
             self._thread.join()
 
     def _look(self) -> None:
@@ -96,7 +99,7 @@ class Watch:
         database = connection.connect(url, application=f"{connection.APPLICATION}-watch")
         try:
             while True:
-                rows = database.execute(_BLOCKERS, [self._pid]).fetchall()
+                rows = database.execute(_BLOCKERS, [self._name]).fetchall()
                 self.blockers = [describe(*row) for row in rows] or self.blockers
                 if self._over.wait(_LOOK_EVERY):
                     return

@@ -284,7 +284,7 @@ class _Recorded:
         self.last_statement = statement[:_SHOWN] + ("…" if len(statement) > _SHOWN else "")
         if self.is_atomic and _ENDS_TRANSACTION.match(statement):
             raise Refused(
-                "A migration runs inside a transaction of the runner's; to run outside one, write "
+                "The runner begins and commits: all of a migration together, or each of its steps with "
                 "`atomic = False` at the top of the file (`-- atomic: false` in .sql)."
             )
         if self.is_in_batch and _ENDS_TRANSACTION.match(statement):

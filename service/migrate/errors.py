@@ -7,6 +7,8 @@ MigrateError                 exit code 2
 ├── BrokenScript             an applied migration can't be replayed
 ├── TooManyErrors            a backfill met more rows that it can't change than it may leave
 └── Refused                  exit code 1: we could guess, and won't
+    ├── Overtaken            another deploy goes on with the migration that this one was at
+    ├── Unclear              a killed step of which nothing tells whether it was done
     ├── UnknownMigration     a name that no file and no history row has
     ├── Unproven             resolve was asked to record what the database does not have
     └── NotConfirmed         a destructive command without a yes
@@ -80,6 +82,24 @@ class Refused(MigrateError):
     def __init__(self, problems: Iterable[Problem] | str) -> None:
         self.problems = () if isinstance(problems, str) else tuple(problems)
         super().__init__(problems if isinstance(problems, str) else "\n".join(map(str, self.problems)))
+
+
+class Overtaken(Refused):
+    def __init__(self) -> None:
+        super().__init__("Another deploy has taken this migration over and goes on with it; see `migrate status`.")
+
+
+class Unclear(Refused):
+    def __init__(self, migration: str, step: int, steps: int, statement: str) -> None:
+        self.migration, self.step = migration, step
+        what = f": {' '.join(statement.split())[:100]}" if statement else ""
+        before = f" Steps 1 to {step - 1} stand." if step > 1 else ""
+        super().__init__(
+            f"{migration} was interrupted in step {step} of {steps}, which runs outside a transaction, and nothing "
+            f"tells whether it was done{what}.{before} Look at the database. Complete what is missing and record it "
+            f"with `migrate resolve --applied {migration}`, or undo what is there and have it run again from its first "
+            f"step with `migrate resolve --rolled-back {migration}` and `migrate deploy`."
+        )
 
 
 class UnknownMigration(Refused):

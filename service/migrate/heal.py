@@ -16,33 +16,74 @@ from service.migrate.connection import HOST, Connection
 # The session of a deploy, as against those that only read; the client's host and process id follow it.
 APPLICATION = f"{connection.APPLICATION}-deploy"
 _PATIENCE = 10.0
-_LEFTOVERS = """
-SELECT pid, application_name FROM pg_stat_activity
+# A deploy that only looks is over sooner.
+_WORKING = 1.0
+_SESSIONS = """
+SELECT pid, application_name, extract(epoch FROM clock_timestamp() - xact_start) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE ? AND state <> 'idle'
-  AND xact_start < now() - interval '1 second'
+  AND xact_start IS NOT NULL
 """
 
-_CONCURRENTLY = re.compile(
-    r"CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<name>\"[^\"]+\"|[\w.]+)\s+ON\b",
-    re.IGNORECASE,
+_INDEX = r"(?P<name>\"[^\"]+\"|[\w.]+)"
+_BUILT = re.compile(
+    rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?{_INDEX}\s+ON\b", re.IGNORECASE
 )
+_DROPPED = re.compile(rf"DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?{_INDEX}", re.IGNORECASE)
+_REINDEXED = re.compile(r"REINDEX\b.*\bCONCURRENTLY\b", re.IGNORECASE | re.DOTALL)
+# Statements that no transaction may hold; of any other one that refuses it, the database says so itself.
+_ALONE = re.compile(
+    r"(VACUUM|PRAGMA|ATTACH|DETACH)\b|(CREATE|DROP|REINDEX|ALTER)\b.*\bCONCURRENTLY\b", re.IGNORECASE | re.DOTALL
+)
+# What can be done again, however far it came.
+_REPEATABLE = re.compile(r"(VACUUM|ANALYZE|CLUSTER|REINDEX|CHECKPOINT|PRAGMA|SET)\b", re.IGNORECASE)
+# active_sql_transaction, invalid_transaction_termination: PostgreSQL manual, appendix A.
+_REFUSALS = {"25001", "2D000"}
+_REFUSAL_OF_SQLITE = re.compile(r"(from within|inside) a transaction")
+_LEFT_BY_REINDEX = """
+SELECT quote_ident(c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$' AND c.relnamespace = current_schema()::regnamespace
+"""
 
 
-def index_of(sql: str) -> str:
-    """The index that a CREATE INDEX CONCURRENTLY makes, as it is written there; empty for any other statement."""
-    match = _CONCURRENTLY.match(sql.strip())
-    return match["name"] if match else ""
+def stands_alone(sql: str) -> bool:
+    """Whether a statement is known to need to be outside a transaction."""
+    return bool(_ALONE.match(sql))
 
 
-def clear_half_made(connection: Connection, sql: str) -> bool:
-    """Drop the index that the statement left invalid; True where a valid one is there, so that nothing is to do."""
-    index = index_of(sql)
-    if connection.is_sqlite or not index:
-        return False
+def refuses_transaction(error: BaseException) -> bool:
+    """Whether a statement failed for nothing but the transaction around it. Looks through Peewee's wrapping."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if getattr(seen, "pgcode", None) in _REFUSALS or _REFUSAL_OF_SQLITE.search(str(seen)):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def has_happened(connection: Connection, sql: str) -> bool | None:
+    """Whether a statement that may have been cut off did its work; None where the schema does not tell."""
+    if match := _BUILT.match(sql):
+        return _is_valid(connection, match["name"]) is True
+    if match := _DROPPED.match(sql):
+        return _is_valid(connection, match["name"]) is None
+    return False if _REPEATABLE.match(sql) else None
+
+
+def clear_half_made(connection: Connection, sql: str) -> None:
+    """Before a statement runs: drop what it, cut off, has left invalid. IF NOT EXISTS would be content with that."""
+    if connection.is_sqlite:
+        return
+    if (match := _BUILT.match(sql)) and _is_valid(connection, match["name"]) is False:
+        connection.execute(f"DROP INDEX CONCURRENTLY {match['name']}")
+    if _REINDEXED.match(sql):
+        for (index,) in connection.execute(_LEFT_BY_REINDEX).fetchall():
+            connection.execute(f"DROP INDEX CONCURRENTLY {index}")
+
+
+def _is_valid(connection: Connection, index: str) -> bool | None:
+    """None where there is no such index. `index` is a name as it is written in SQL."""
     row = connection.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(?)", [index]).fetchone()
-    if row is not None and not row[0]:
-        connection.execute(f"DROP INDEX CONCURRENTLY {index}")
-    return bool(row and row[0])
+    return None if row is None else bool(row[0])
 
 
 def end_leftovers(database: Connection) -> list[str]:
@@ -50,23 +91,56 @@ def end_leftovers(database: Connection) -> list[str]:
     then no other deploy has work in progress. One whose process lives on this host is left alone."""
     if database.is_sqlite:
         return []
-    rows = database.execute(_LEFTOVERS, [f"{APPLICATION} %"]).fetchall()
-    ended = [(pid, name) for pid, name in rows if not _is_alive(name)]
-    for pid, _ in ended:
-        database.execute("SELECT pg_terminate_backend(?)", [pid])
     deadline = time.monotonic() + _PATIENCE
-    gone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = ANY(?)"
-    while not database.execute(gone, [[pid for pid, _ in ended]]).fetchone()[0] and time.monotonic() < deadline:
+    ended: dict[int, str] = {}
+    while time.monotonic() < deadline:
+        sessions = database.execute(_SESSIONS, [f"{APPLICATION} %"]).fetchall()
+        unknown = [session for session in sessions if not _is_alive(session[1])]
+        for pid, name, seconds in unknown:
+            if pid not in ended and (_is_dead(name) or seconds > _WORKING):
+                database.execute("SELECT pg_terminate_backend(?)", [pid])
+                ended[pid] = name
+        if not unknown:
+            break
         time.sleep(0.1)
-    return [f"server process {pid} ({name})" for pid, name in ended]
+    return [f"server process {pid} ({name})" for pid, name in ended.items()]
+
+
+def end_sessions_of(database: Connection, host: str, process: int) -> None:
+    """End what the deploy of this process is doing in the database, and wait until it has stopped."""
+    sessions = (
+        "FROM pg_stat_activity WHERE datname = current_database() AND application_name = left(?, 63)"
+        " AND pid <> pg_backend_pid() AND state <> 'idle'"
+    )
+    name, deadline = [f"{APPLICATION} {host}/{process}"], time.monotonic() + _PATIENCE
+    while database.execute(f"SELECT pg_terminate_backend(pid) {sessions}", name).rowcount:
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.1)
+        database.execute("SELECT pg_stat_clear_snapshot()")
 
 
 def _is_alive(application: str) -> bool:
+    process = _process(application)
+    return process is not None and _exists(process)
+
+
+def _is_dead(application: str) -> bool:
+    process = _process(application)
+    return process is not None and not _exists(process)
+
+
+def _process(application: str) -> int | None:
+    """The client's process, where this host can tell. A container that is started again gives out the same numbers, so
+    that ours may have been that of a deploy that was killed."""
     host, _, process = application.removeprefix(f"{APPLICATION} ").rpartition("/")
-    if host != HOST or not process.isdigit():
-        return False
+    is_known = host == HOST and process.isdigit() and int(process) != os.getpid()
+    return int(process) if is_known else None
+
+
+def _exists(process: int) -> bool:
     try:
-        os.kill(int(process), 0)
+        os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:

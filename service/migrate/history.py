@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from service.migrate import heal
 from service.migrate.connection import HOST, Connection, explain
-from service.migrate.errors import Refused
+from service.migrate.errors import Overtaken
 
 HISTORY, JOURNAL = "migratehistory", "migratejournal"
 _OURS = {
@@ -32,6 +33,10 @@ NO_CHECKPOINTS: Checkpoints = {}
 _JOURNAL_COLUMNS = (
     "action, migration, step, steps, state, error, started, finished, host, pid, release"  # in the order of Attempt
 )
+
+
+class AlreadyApplied(Exception):
+    """Another process has recorded this migration while we prepared to."""
 
 
 @dataclass(frozen=True)
@@ -94,19 +99,6 @@ class History:
         """The newest attempts first."""
         return self._attempts("ORDER BY id DESC LIMIT ?", [limit]) if self._columns()[JOURNAL] else ()
 
-    def interrupted_at(self, migration: str) -> int | None:
-        """How many steps stand of a deploy of this migration that did not finish; None where there is none."""
-        rows = self._attempts("WHERE migration = ? ORDER BY id DESC LIMIT 1", [migration])
-        is_interrupted = rows and rows[0].action == "deploy" and rows[0].state != "done"
-        return rows[0].step if is_interrupted else None
-
-    def checkpoints(self, migration: str) -> Checkpoints:
-        """What the newest attempt's backfills kept, by the number of their step."""
-        row = self._connection.execute(
-            f"SELECT checkpoint FROM {JOURNAL} WHERE migration = ? ORDER BY id DESC LIMIT 1", [migration]
-        ).fetchone()
-        return json.loads(row[0]) if row and row[0] else {}
-
     def prepare(self) -> None:
         """Make both tables, or give peewee-migrate's own our columns and a unique name. Call under the lock."""
         key = "INTEGER PRIMARY KEY" if self._connection.is_sqlite else "SERIAL PRIMARY KEY"
@@ -166,25 +158,49 @@ class History:
         )
 
     @contextmanager
-    def attempt(
-        self, action: str, migration: str, step: int = 0, checkpoints: Checkpoints = NO_CHECKPOINTS, *, note: str = ""
-    ) -> Iterator[Progress]:
+    def attempt(self, action: str, migration: str, *, in_steps: bool = False, note: str = "") -> Iterator[Progress]:
         """A journal row around some work, outside the work's own transaction, so that a failure is remembered. A
-        `note` stays in the row of a success, where a failure has its error."""
-        values = [action, migration, step, 0, "running", None, _now(), None, HOST, os.getpid(), self._release]
-        values.append(json.dumps(checkpoints) if checkpoints else None)
-        marks = ", ".join("?" * len(values))
-        cursor = self._connection.execute(
-            f"INSERT INTO {JOURNAL} ({_JOURNAL_COLUMNS}, checkpoint) VALUES ({marks}) RETURNING id", values
-        )
-        row = cursor.fetchone()[0]
+        `note` stays in the row of a success, where a failure has its error. Work `in_steps` goes on where an earlier
+        attempt stopped; where that has lost the lock and is still at it, it is stopped at its next step."""
+        with self._connection.transaction():
+            step, checkpoints = self._take_over(action, migration) if in_steps else (None, NO_CHECKPOINTS)
+            kept = json.dumps(checkpoints) if checkpoints else None
+            values = [action, migration, step or 0, 0, "running", None, _now(), None, HOST, os.getpid(), self._release]
+            marks = ", ".join("?" * (len(values) + 1))
+            cursor = self._connection.execute(
+                f"INSERT INTO {JOURNAL} ({_JOURNAL_COLUMNS}, checkpoint) VALUES ({marks}) RETURNING id", [*values, kept]
+            )
+            row = cursor.fetchone()[0]
         try:
-            yield Progress(self._connection, row, checkpoints)
+            yield Progress(self._connection, row, checkpoints, step)
         except BaseException as error:
             with suppress(Exception):  # the connection may be what failed; the first error is the one that counts
                 self._finish(row, "failed", f"{type(error).__name__}: {explain(error)}")
             raise
         self._finish(row, "done", note or None)
+
+    def _take_over(self, action: str, migration: str) -> tuple[int | None, Checkpoints]:
+        """How many steps stand of an attempt that did not finish, and what it kept; None where there is none."""
+        if not self._connection.is_sqlite:
+            running = f"SELECT host, pid FROM {JOURNAL} WHERE migration = ? AND state = ?"
+            for host, process in self._connection.execute(running, [migration, "running"]).fetchall():
+                heal.end_sessions_of(self._connection, host, process)
+            # One at a time, and not while a step is being committed.
+            self._connection.execute(f"LOCK TABLE {JOURNAL} IN SHARE ROW EXCLUSIVE MODE")
+        self._connection.execute(
+            f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ? WHERE migration = ? AND state = ?",
+            ["failed", "another deploy has taken it over", _now(), migration, "running"],
+        )
+        applied = self._connection.execute(f"SELECT 1 FROM {HISTORY} WHERE name = ?", [migration]).fetchone()
+        if applied and action == "deploy":
+            raise AlreadyApplied(migration)
+        found = self._connection.execute(
+            f"SELECT action, state, step, checkpoint FROM {JOURNAL} WHERE migration = ? ORDER BY id DESC LIMIT 1",
+            [migration],
+        ).fetchone()
+        if found is None or found[0] != action or found[1] == "done":
+            return None, NO_CHECKPOINTS
+        return found[2], json.loads(found[3]) if found[3] else NO_CHECKPOINTS
 
     def _finish(self, row: int, state: str, error: str | None) -> None:
         self._connection.execute(
@@ -211,24 +227,37 @@ class History:
 
 
 class Progress:
-    """The running row of the journal."""
+    """The running row of the journal. `standing` are the steps that an earlier attempt has left, None where there was
+    none; `checkpoints` are what it noted of single steps, by their number."""
 
-    def __init__(self, connection: Connection, row: int, checkpoints: Checkpoints) -> None:
-        self._connection, self._row, self.checkpoints = connection, row, checkpoints
+    def __init__(self, connection: Connection, row: int, checkpoints: Checkpoints, standing: int | None) -> None:
+        self._connection, self._row = connection, row
+        self.checkpoints, self.standing = checkpoints, standing
 
     def step(self, done: int, steps: int) -> None:
-        self._connection.execute(f"UPDATE {JOURNAL} SET step = ?, steps = ? WHERE id = ?", [done, steps, self._row])
+        self._write("step = ?, steps = ?", [done, steps])
 
     def keep(self, step: int, checkpoint: dict[str, Any]) -> None:
-        """Call in the transaction of what the checkpoint stands for. Raises Refused where the row is no longer ours:
-        a deploy that holds the lock has closed it, and goes on from the checkpoint before this one."""
+        """Call in the transaction of what the checkpoint stands for."""
         kept = {**self.checkpoints, str(step): checkpoint}
+        self._write("checkpoint = ?", [json.dumps(kept)])
+        self.checkpoints = kept
+
+    def mark(self, step: int, has_begun: bool) -> None:
+        """Note that a step that has no transaction begins, or that it has ended with an error."""
+        self.keep(step, {"begun": has_begun})
+
+    def has_begun(self, step: int) -> bool:
+        return bool(self.checkpoints.get(str(step), {}).get("begun"))
+
+    def _write(self, values: str, parameters: Sequence[Any]) -> None:
+        """Raises Overtaken where the row is no longer ours: a deploy that holds the lock has closed it, and goes on
+        from what it says."""
         cursor = self._connection.execute(
-            f"UPDATE {JOURNAL} SET checkpoint = ? WHERE id = ? AND state = ?", [json.dumps(kept), self._row, "running"]
+            f"UPDATE {JOURNAL} SET {values} WHERE id = ? AND state = ?", [*parameters, self._row, "running"]
         )
         if cursor.rowcount != 1:
-            raise Refused("another deploy has taken this migration over and goes on with it.")
-        self.checkpoints = kept
+            raise Overtaken
 
 
 def _applied(row: dict[str, Any]) -> Applied:

@@ -35,6 +35,8 @@ Kind = Literal[
     "backfilling",
 ]
 
+_BY_ANOTHER = "applied by another deploy meanwhile"
+
 
 @dataclass(frozen=True)
 class Event:
@@ -195,7 +197,11 @@ def _apply(target: Target, database: Connection, history: History, decided: Plan
     applier = _applier(target, database, history, known)
     for file in pending:
         seconds = applier.apply(file)
-        event = Event("applied", file.name, seconds) if seconds is not None else Event("unchanged", file.name)
+        event = (
+            Event("applied", file.name, seconds)
+            if seconds is not None
+            else Event("unchanged", file.name, detail=_BY_ANOTHER)
+        )
         target.tell(event)
         yield event
 

@@ -15,7 +15,7 @@ import pytest
 from service.migrate import runner
 from service.migrate.connection import connect
 from service.migrate.contention import Patience
-from service.migrate.errors import MigrationFailed, Refused
+from service.migrate.errors import MigrationFailed, Overtaken, Refused
 from service.migrate.runner import Event
 from service.migrate.tally import Tally
 from service.url import DatabaseUrl
@@ -332,7 +332,7 @@ def test_who_has_lost_the_migration_to_another_deploy_writes_nothing_more(
         if event.tally and event.tally.done == 3:
             rows(database_url, "UPDATE migratejournal SET state = 'failed' WHERE state = 'running'")
 
-    with pytest.raises(MigrationFailed, match="another deploy has taken this migration over"):
+    with pytest.raises(Overtaken, match="Another deploy has taken this migration over"):
         runner.deploy(target(database_url, folder, tell=take_over))
     assert done(database_url) == [1, 2, 3]
 
