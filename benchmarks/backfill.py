@@ -58,7 +58,7 @@ def databases() -> Iterator[DatabaseUrl]:
     url = create_database(server)
     yield url
     drop_database(server, url)
-    servers.close()
+    next(servers, None)  # ends it
     with tempfile.TemporaryDirectory() as folder:
         yield DatabaseUrl("sqlite", f"{folder}/benchmark.db")
 
