@@ -188,6 +188,10 @@ class Applier:
         """The steps of an atomic migration."""
         if any(isinstance(step.run, Backfill) for step in steps):
             raise Refused("A backfill commits each of its batches: write `atomic = False` at the top of the file.")
+        if any(heal.index_of(step.sql) for step in steps):
+            raise Refused(
+                "CONCURRENTLY works outside a transaction only: write `atomic = False` at the top of the file."
+            )
         self._run(steps)
 
     def _run(self, steps: Sequence[Step]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import peewee as pw
 from peewee_migrate.migrator import ORM
 from peewee_migrate.migrator import Migrator as PeeweeMigrator
-from playhouse.migrate import Operation
+from playhouse.migrate import Operation, make_index_name
 
 from service.migrate import files, statements
 from service.migrate.backfill import Backfill
@@ -119,6 +119,21 @@ class Migrator(PeeweeMigrator):
             is_instant = not field.null and _keeps_server_default(field)
             super().add_fields(model, allow_not_null=allow_not_null or is_instant, **{name: field})
         return self.__get_model__(model)
+
+    def add_index(
+        self, model: str | type[pw.Model], *columns: str, unique: bool = False, concurrently: bool = False, **more: Any
+    ) -> type[pw.Model]:
+        """As the original; with concurrently=True nobody's writes wait for it on PostgreSQL, which needs
+        `atomic = False`. SQLite has no such thing and needs none."""
+        model = super().add_index(model, *columns, unique=unique, **more)
+        if concurrently and not isinstance(self.__database__, pw.SqliteDatabase):
+            self.__ops__.pop()
+            table, names = model._meta.table_name, [model._meta.fields[name].column_name for name in columns]
+            known = pw.Table(table)
+            index = pw.Index(make_index_name(table, names), known, [getattr(known.c, n) for n in names], unique, **more)
+            sql, _ = self.__migrator__.make_context().sql(pw.ValueLiterals(index)).query()
+            self.__ops__.append(_Execute(self.__database__, sql.replace("INDEX", "INDEX CONCURRENTLY", 1)))
+        return model
 
     def add_default(self, model: str | type[pw.Model], name: str, default: Any) -> type[pw.Model]:
         """Set the default that new rows get; the original overwrites every row that is there."""

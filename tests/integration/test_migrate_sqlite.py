@@ -119,6 +119,13 @@ def test_a_rebuild_keeps_every_word_that_it_does_not_change(sqlite_url: Database
     assert rows(sqlite_url, "SELECT label FROM cheap_ones") == [("one",)]
 
 
+def test_a_table_without_rowid_stays_one(sqlite_url: DatabaseUrl, tmp_path: Path) -> None:
+    (tmp_path / "001_rich.sql").write_text("CREATE TABLE rich (id TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID, STRICT;")
+    runner.deploy(target(sqlite_url, tmp_path))
+    rebuild_with(sqlite_url, tmp_path, 'add_not_null("rich", "n")')
+    assert definition(sqlite_url).endswith(") WITHOUT ROWID, STRICT")
+
+
 def test_after_a_rebuild_triggers_fire_and_keys_go_on_where_they_were(sqlite_url: DatabaseUrl, rich: Path) -> None:
     rebuild_with(sqlite_url, rich, 'set_default("rich", "note", "\'n\'")')
     rows(sqlite_url, "INSERT INTO rich (label, price) VALUES ('new', 6)")

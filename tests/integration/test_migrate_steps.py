@@ -31,6 +31,41 @@ def test_an_index_is_built_concurrently(postgresql_url: DatabaseUrl, tmp_path: P
     assert rows(postgresql_url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_x'::regclass") == [(True,)]
 
 
+BOTS = """
+@migrator.create_model
+class Bot(pw.Model):
+    name = pw.CharField()
+    mood = pw.CharField(null=True)
+    class Meta:
+        table_name = "bots"
+"""
+
+
+def test_the_verb_for_an_index_builds_it_concurrently_too(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    write(tmp_path / "m", "001_bots", BOTS)
+    body = """
+    migrator.add_index("bots", "name", unique=True, concurrently=True)
+    migrator.add_index("bots", "mood", "name", concurrently=True, where=pw.SQL("mood > 'a''b'"))
+    """
+    write(tmp_path / "m", "002_index", body, top=NOT_ATOMIC)
+    runner.deploy(target(database_url, tmp_path / "m"))
+    expected = {"bots_name", "bots_mood_name"}
+    catalog = "SELECT name FROM sqlite_master" if database_url.is_sqlite else "SELECT indexname FROM pg_indexes"
+    assert expected <= {row[0] for row in rows(database_url, catalog)}
+    write(tmp_path / "m", "003_drop", 'migrator.drop_index("bots", "mood", "name")')
+    runner.deploy(target(database_url, tmp_path / "m"))
+
+
+@pytest.mark.parametrize("body", [CONCURRENTLY, 'migrator.add_index("bots", "name", concurrently=True)'])
+def test_inside_a_transaction_it_is_refused_with_the_word_that_helps(
+    postgresql_url: DatabaseUrl, tmp_path: Path, body: str
+) -> None:
+    write(tmp_path / "m", "001_bots", BOTS)
+    write(tmp_path / "m", "002_index", body)
+    with pytest.raises(MigrationFailed, match="write `atomic = False` at the top of the file"):
+        runner.deploy(target(postgresql_url, tmp_path / "m"))
+
+
 def test_a_killed_deploy_is_finished_by_the_next_one(database_url: DatabaseUrl, tmp_path: Path) -> None:
     folder = tmp_path / "m"
     write(folder, "001_a", f"{table('a')}\n{KILL}\n{table('b')}")
