@@ -174,7 +174,7 @@ class Applier:
         """A statement outside of any transaction, marked before it begins; one that fails has ended."""
         self._engine.database.is_atomic = False
         heal.clear_half_made(self._connection, step.sql)
-        is_concurrent = "CONCURRENTLY" in step.sql.upper()
+        is_concurrent = _is_concurrent(step)
         contention.set_timeouts(self._connection, self._patience, is_local=False, is_concurrent=is_concurrent)
         mark(True)
         try:
@@ -188,7 +188,7 @@ class Applier:
         """The steps of an atomic migration."""
         if any(isinstance(step.run, Backfill) for step in steps):
             raise Refused("A backfill commits each of its batches: write `atomic = False` at the top of the file.")
-        if any(heal.index_of(step.sql) for step in steps):
+        if any(_is_concurrent(step) for step in steps):
             raise Refused(
                 "CONCURRENTLY works outside a transaction only: write `atomic = False` at the top of the file."
             )
@@ -249,3 +249,7 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str]) -> str:
 
 def _milliseconds(began: float) -> int:
     return round((time.monotonic() - began) * 1000)
+
+
+def _is_concurrent(step: Step) -> bool:
+    return heal.stands_alone(step.sql) and "CONCURRENTLY" in step.sql.upper()
