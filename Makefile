@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 # For the entrypoints, which call `migrate` and `gunicorn` by name.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: run test lint lock compose-test clean
+.PHONY: run test lint lock compose-test crash-test clean
 
 run: $(STAMP) data/secret_key
 	@$(BIN)/migrate deploy
@@ -29,10 +29,13 @@ data/secret_key:
 	@(umask 077 && $(BIN)/python -c 'import secrets; print(secrets.token_hex(32))' >$@)
 
 test: $(STAMP)
-	$(BIN)/pytest -m "not compose"
+	$(BIN)/pytest -m "not compose and not crash"
 
 compose-test: $(STAMP)
 	$(BIN)/pytest -m compose
+
+crash-test: $(STAMP)
+	$(BIN)/pytest -m crash -s tests/crash
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

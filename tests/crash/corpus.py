@@ -1,0 +1,205 @@
+"""Migrations that use every verb, on tables with children, NULLs, duplicates and letters of many kinds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.migrations import write
+
+OLD = "'2020-01-02 03:04:05'"
+_PEOPLE = """
+@migrator.create_model
+class Author(pw.Model):
+    name = pw.CharField(max_length=40, index=True)
+    email = pw.CharField(max_length=80, unique=True, null=True)
+    rank = pw.IntegerField(null=True)
+    joined = pw.DateTimeField()
+    class Meta:
+        table_name = "authors"
+
+@migrator.create_model
+class Book(pw.Model):
+    author = pw.ForeignKeyField(Author, on_delete="CASCADE")
+    title = pw.TextField()
+    price = pw.IntegerField(null=True)
+    class Meta:
+        table_name = "books"
+        indexes = ((("author", "title"), False),)
+        constraints = [pw.SQL("CONSTRAINT books_price CHECK (price IS NULL OR price >= 0)")]
+
+@migrator.create_model
+class Draft(pw.Model):
+    text = pw.TextField()
+    class Meta:
+        table_name = "drafts"
+"""
+_FIELDS = """
+migrator.add_fields(
+    "authors",
+    language=pw.CharField(max_length=5, default="de"),
+    born=pw.DateField(null=True),
+    score=pw.IntegerField(default=1, constraints=[pw.SQL("DEFAULT 1")]),
+    mentor=pw.ForeignKeyField(migrator.orm["authors"], null=True, on_delete="SET NULL"),
+    secret=pw.UUIDField(null=True, unique=True),
+)
+"""
+_CHANGES = """
+migrator.change_fields("authors", name=pw.TextField(), rank=pw.BigIntegerField(null=True))
+migrator.remove_fields("authors", "secret", "born")
+migrator.rename_field("books", "title", "heading")
+migrator.rename_table("drafts", "sketches")
+"""
+_NULLS = """
+is_sqlite = isinstance(database, pw.SqliteDatabase)
+migrator.add_index("books", "author", "price")
+migrator.add_index("authors", "rank")
+migrator.add_not_null("authors", "joined")
+migrator.sql("UPDATE books SET price = 0 WHERE price IS NULL")
+migrator.add_not_null("books", "price")
+migrator.drop_not_null("books", "heading")
+migrator.add_default("books", "price", 7)
+migrator.drop_constraints("books", "books_price")
+migrator.add_constraint("books", "books_dear", pw.SQL("CHECK (price < 1000)"))
+migrator.sql("UPDATE authors SET name = name || %s" if not is_sqlite else "UPDATE authors SET name = name || ?", " 🐙")
+migrator.drop_index("authors", "rank")
+"""
+_SQL = """
+-- A comment; with a semicolon
+CREATE TABLE notes (id INTEGER PRIMARY KEY, author_id INTEGER REFERENCES authors (id), text TEXT DEFAULT 'a;b');
+INSERT INTO notes (id, author_id, text) SELECT id, id, name || '; 100 % ✓' FROM authors;
+INSERT INTO notes (id) VALUES (100);
+UPDATE authors SET rank = coalesce(rank, 0) + 1;
+CREATE VIEW dear AS SELECT heading, price FROM books WHERE price > 10;
+DELETE FROM sketches WHERE text = 'twice';
+"""
+_RUN = """
+def count_up():
+    Author = migrator.orm["authors"]
+    for author in Author.select().order_by(Author.id):
+        Author.update(rank=Author.rank + 10).where(Author.id == author.id).execute()
+    with database.atomic():
+        database.execute_sql("INSERT INTO sketches (text) VALUES ('from a function')")
+migrator.run(count_up)
+migrator.remove_model("notes_of_old")
+"""
+_OLD_NOTES = """
+@migrator.create_model
+class Old(pw.Model):
+    text = pw.TextField()
+    class Meta:
+        table_name = "notes_of_old"
+migrator.sql("INSERT INTO notes_of_old (text) VALUES ('x'), ('x')")
+"""
+# Each step leaves something that a second run of it would trip over or count twice.
+_STEPS = """
+@migrator.create_model
+class Log(pw.Model):
+    text = pw.CharField(index=True)
+    number = pw.IntegerField(unique=True)
+    class Meta:
+        table_name = "logs"
+migrator.sql("INSERT INTO logs (text, number) VALUES ('ä', 1), ('ä', 2), ('ü', 3)")
+migrator.add_fields("logs", kind=pw.CharField(default="plain"), author=pw.ForeignKeyField(migrator.orm["authors"],
+                    null=True, on_delete="SET NULL"))
+migrator.sql("UPDATE logs SET number = number * 10; UPDATE authors SET rank = rank + 100")
+CONCURRENTLY = "" if isinstance(database, pw.SqliteDatabase) else "CONCURRENTLY"
+migrator.sql(f"CREATE INDEX {CONCURRENTLY} logs_kind ON logs (kind)")
+migrator.sql(f"CREATE UNIQUE INDEX {CONCURRENTLY} IF NOT EXISTS logs_number_kind ON logs (number, kind)")
+def more():
+    database.execute_sql("INSERT INTO logs (text, number, kind) VALUES ('from a function', 7, 'run')")
+    migrator.orm["authors"].update(rank=migrator.orm["authors"].rank * 2).execute()
+migrator.run(more)
+migrator.backfill("logs", {"number": migrator.orm["logs"].number + 1}, batch=2)
+migrator.backfill("authors", lambda author: {"rank": author.rank + 1000}, batch=2)
+migrator.sql(f"DROP INDEX {CONCURRENTLY} logs_kind")
+"""
+# What a function or a backfill reads must still have its name when it runs: the renames are a migration of their own.
+_MORE_STEPS = """
+migrator.rename_field("logs", "kind", "sort")
+migrator.change_fields("logs", text=pw.TextField())
+migrator.add_not_null("logs", "text")
+migrator.drop_not_null("logs", "number")
+migrator.add_default("logs", "number", 5)
+migrator.add_index("logs", "sort", "text")
+migrator.drop_index("logs", "sort", "text")
+migrator.add_constraint("logs", "logs_positive", pw.SQL("CHECK (number > 0)"))
+migrator.drop_constraints("logs", "logs_positive")
+migrator.remove_fields("logs", "author")
+migrator.rename_table("logs", "diary")
+"""
+_SQL_STEPS = """
+-- atomic: false
+CREATE TABLE visits (id INTEGER PRIMARY KEY, author_id INTEGER, number INTEGER DEFAULT 0);
+INSERT INTO visits (id, author_id) SELECT id, id FROM authors;
+CREATE INDEX {concurrently} IF NOT EXISTS visits_author ON visits (author_id);
+UPDATE visits SET number = number + 1;
+{maintain}
+CREATE UNIQUE INDEX {concurrently} visits_once ON visits (author_id) WHERE number > 0;
+UPDATE visits SET number = number + 1;
+DROP INDEX {concurrently} visits_author;
+ALTER TABLE visits ADD COLUMN note TEXT;
+"""
+_POSTGRESQL_ONLY = "VACUUM visits;\nREINDEX INDEX CONCURRENTLY visits_author;"
+
+
+def write_corpus(folder: Path, *, is_sqlite: bool) -> Path:
+    """The files; what only one engine can do is written for that engine."""
+    write(folder, "001_people", _PEOPLE)
+    write(folder, "002_fields", _FIELDS)
+    write(folder, "003_changes", _CHANGES)
+    write(folder, "004_nulls", _NULLS)
+    (folder / "005_notes.sql").write_text(_SQL, "utf-8")
+    write(folder, "006_old_notes", _OLD_NOTES)
+    write(folder, "007_run", _RUN)
+    write(folder, "008_steps", _STEPS, top="atomic = False")
+    words = {"concurrently": "", "maintain": "VACUUM;"}
+    if not is_sqlite:
+        words = {"concurrently": "CONCURRENTLY", "maintain": _POSTGRESQL_ONLY}
+    write(folder, "009_more_steps", _MORE_STEPS, top="atomic = False")
+    (folder / "010_sql_steps.sql").write_text(_SQL_STEPS.format(**words), "utf-8")
+    return folder
+
+
+def corpus_rows(name: str) -> list[str]:
+    """The statements that fill the tables after this migration."""
+    return _ROWS.get(name, [])
+
+
+_ROWS = {
+    "001_people": [
+        f"INSERT INTO authors (name, email, rank, joined) VALUES ('Zoë 🐙', 'z@example.org', NULL, {OLD}),"
+        f" ('Ada', NULL, 1, {OLD}), ('Ada', NULL, 1, {OLD}), ('小明; DROP', 'x%s@example.org', 3, {OLD})",
+        "INSERT INTO books (author_id, title, price) VALUES (1, 'Ein Buch', 12), (1, 'Ein Buch', NULL), (2, '', 0),"
+        " (4, '百 % ''quoted''', 500)",
+        "INSERT INTO drafts (text) VALUES ('once'), ('twice'), ('twice')",
+    ],
+    "002_fields": [f"INSERT INTO authors (name, joined, mentor_id) VALUES ('A pupil', {OLD}, 1)"],
+    "005_notes": ["INSERT INTO notes (id, text) VALUES (200, NULL)"],
+}
+SERVICE_ROWS = {
+    "001_initial": [
+        "INSERT INTO users (id, email, name, password_hash, is_active, failed_sign_ins, created_at) VALUES"
+        f" (11, 'a@example.org', 'Zoë 🐙', 'x', TRUE, 0, {OLD}), (12, 'b@example.org', 'Bo', 'x', FALSE, 2, {OLD})",
+        f"INSERT INTO creators (id, name, created_at) VALUES (11, 'One', {OLD}), (12, 'One', {OLD}), (13, '三', {OLD})",
+        "INSERT INTO chatbots (id, creator_id, title, created_at) VALUES"
+        f" (11, 11, 'Bot', {OLD}), (12, 11, 'Bot', {OLD}), (13, 12, 'Bot ✓', {OLD}), (14, 13, 'No one''s', {OLD})",
+        "INSERT INTO creator_users (creator_id, user_id, created_at) VALUES"
+        f" (11, 11, {OLD}), (11, 12, {OLD}), (12, 12, {OLD})",
+        f"INSERT INTO personas (user_id, name, instructions, created_at) VALUES (11, 'P', '', {OLD}),"
+        f" (11, 'P', 'Be % kind; always', {OLD})",
+    ],
+    "002_chat_history": [
+        "INSERT INTO messages (chatbot_id, user_id, persona_id, role, content, created_at) VALUES"
+        f" (11, 11, 1, 'user', 'a', {OLD}), (11, 11, NULL, 'twin', 'a', {OLD}), (11, NULL, NULL, 'user', 'é', {OLD}),"
+        f" (13, 12, 2, 'assistant', '🐙', {OLD}), (14, NULL, NULL, 'system', '', {OLD})"
+    ],
+    "006_mcp_tool_logging": [
+        "INSERT INTO tool_logs (server, tool, arguments, result, created_at) VALUES"
+        f" ('s', 't', '{{\"k\": [1, null]}}', NULL, {OLD}), ('s', 't', '{{}}', 'ok', {OLD})"
+    ],
+    "008_chatbot_versioning": ["UPDATE chatbots SET system_prompt = 'Be brief' WHERE id = 11"],
+}
+
+
+def service_rows(name: str) -> list[str]:
+    return SERVICE_ROWS.get(name, [])

@@ -1,0 +1,193 @@
+"""Kills a real `migrate deploy` at one point after the other, deploys again, and compares with an undisturbed run.
+
+The processes are forked from one that has imported everything, and their databases are copied from a state in which all
+earlier migrations are applied and filled with rows: so hundreds of crashes take minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+from service.migrate import cli, files
+from service.migrate.connection import connect
+from service.url import DatabaseUrl
+from tests.crash import picture
+from tests.crash.picture import Picture
+from tests.crash.points import How, Points
+from tests.support.postgresql import GivenServer, create_database, drop_database
+from tests.support.processes import environment
+
+Fill = Callable[[str], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One migration, the database that it is about to be applied to, and how that looks afterwards."""
+
+    name: str
+    folder: Path
+    start: DatabaseUrl
+    expected: Picture
+    passed: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
+class Crash:
+    stage: Stage
+    how: How
+    at: int
+
+    def __str__(self) -> str:
+        return f"{self.stage.start.engine}, {self.stage.name}, {self.how} {self.stage.passed[self.at - 1][1][:160]}"
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    output: str
+    passed: tuple[tuple[int, str], ...] = ()
+
+
+@contextmanager
+def prepared(empty: DatabaseUrl, source: Path, fill: Fill, folder: Path) -> Iterator[list[Stage]]:
+    """A stage for every migration of `source`; `fill` gives the statements that write rows after one."""
+    states, made = [copied(empty, folder / "empty.db")], []
+    try:
+        for number, file in enumerate(files.scan(source), start=1):
+            here = folder / f"{number:03}" / "migrations"
+            _copy_files(source, here, number)
+            states.append(copied(states[-1], folder / f"{number:03}" / "after.db"))
+            counted = deploy(states[-1], here, Points(states[-1]))
+            assert counted.code == 0, counted.output
+            made.append(Stage(file.name, here, states[-2], picture.take(states[-1]), counted.passed))
+            _execute(states[-1], fill(file.name))
+        yield made
+    finally:
+        for state in states:
+            drop(state)
+
+
+def crashes(stage: Stage, how: How) -> list[Crash]:
+    """One for every moment before and after a statement. After one is before the next, on the same connection."""
+    passed = [*stage.passed, (0, "")]
+    return [
+        Crash(stage, how, at)
+        for at, ((connection, point), (following, _)) in enumerate(pairwise(passed), start=1)
+        if point.startswith("before") or connection != following
+    ]
+
+
+def survive(crash: Crash, folder: Path) -> str:
+    """Crash a deploy and deploy once more; what is wrong after that, or an empty text."""
+    with _database(crash.stage.start, folder) as url:
+        first = deploy(url, crash.stage.folder, Points(url, crash.how, crash.at))
+        if crash.how == "killed" and first.code != -signal.SIGKILL:
+            return f"{crash}: the deploy ended with {first.code} before that point: {first.output}"
+        if "Traceback" in first.output:
+            return f"{crash}: nobody explained {first.output}"
+        second = deploy(url, crash.stage.folder)
+        if second.code != 0:
+            return f"{crash}: the next deploy ended with {second.code}: {second.output}"
+        difference = crash.stage.expected.differs(picture.take(url))
+        return difference and f"{crash}: {difference}"
+
+
+def survive_all(all_crashes: Sequence[Crash], folder: Path) -> list[str]:
+    """The troubles of all crashes, worked off by as many processes as there are processors."""
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(os.cpu_count() or 1, mp_context=context) as pool:
+        troubles = pool.map(survive, all_crashes, [folder] * len(all_crashes), chunksize=4)
+        return [trouble for trouble in troubles if trouble]
+
+
+def summary(count: int, troubles: Sequence[str]) -> str:
+    return f"{count} crash points, {count - len(troubles)} recovered, {len(troubles)} by hand"
+
+
+def deploy(url: DatabaseUrl, folder: Path, points: Points | None = None) -> Ended:
+    """`migrate deploy` in a process of its own."""
+    said, passed = (Path(f"{folder}-{os.getpid()}.{kind}") for kind in ("said", "passed"))
+    passed.unlink(missing_ok=True)
+    child = os.fork()
+    if child == 0:
+        _become_migrate(url, folder, said, passed, points)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return Ended(code, said.read_text(), tuple(map(tuple, json.loads(passed.read_text()))) if passed.exists() else ())
+
+
+def _become_migrate(url: DatabaseUrl, folder: Path, said: Path, passed: Path, points: Points | None) -> None:
+    """Never returns: the parent's own clean-up must not happen twice."""
+    code = 70
+    try:
+        output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        sys.stdout = sys.stderr = open(output, "w", buffering=1)  # noqa: PTH123, SIM115  # it ends with the process
+        os.environ.clear()
+        os.environ.update(environment(url))
+        if points:
+            points.install()
+        code = cli.main(["--dir", str(folder), "deploy", "--lock-wait", "20"])
+        if points:
+            passed.write_text(json.dumps(points.passed))
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def copied(url: DatabaseUrl, path: Path) -> DatabaseUrl:
+    """Another database that holds the same; an SQLite one at `path`."""
+    if not url.is_sqlite:
+        return create_database(_server(url), template=url.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    if Path(url.name).exists():
+        shutil.copy(url.name, path)
+    return replace(url, name=str(path))
+
+
+def drop(url: DatabaseUrl) -> None:
+    if not url.is_sqlite:
+        drop_database(_server(url), url)
+
+
+def _server(url: DatabaseUrl) -> GivenServer:
+    """The server without the session's own things, which other processes have no use for."""
+    return GivenServer(replace(url, name="postgres"))
+
+
+@contextmanager
+def _database(start: DatabaseUrl, folder: Path) -> Iterator[DatabaseUrl]:
+    url = copied(start, folder / f"{os.getpid()}.db")
+    try:
+        yield url
+    finally:
+        drop(url)
+        for left in folder.glob(f"{os.getpid()}.db*") if url.is_sqlite else []:
+            left.unlink()
+
+
+def _copy_files(source: Path, folder: Path, count: int) -> None:
+    folder.mkdir(parents=True)
+    for file in files.scan(source)[:count]:
+        shutil.copy(file.path, folder)
+
+
+def _execute(url: DatabaseUrl, statements: Sequence[str]) -> None:
+    database = connect(url)
+    try:
+        for statement in statements:
+            database.execute(statement)
+    finally:
+        database.close()

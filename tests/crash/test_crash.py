@@ -1,0 +1,59 @@
+"""A deploy that is killed anywhere is finished by one more plain deploy, without a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from service.migrate.engine import Migrator
+from service.url import ROOT, DatabaseUrl
+from tests.crash import corpus, harness
+from tests.crash.points import How
+
+# A quick look at a few of the points, spread over the corpus; `make crash-test` takes every one.
+QUICK = {"sqlite": 83, "postgresql": 67}
+
+
+@pytest.fixture(params=["migrations", "corpus"])
+def source(request: pytest.FixtureRequest, database_url: DatabaseUrl, tmp_path: Path) -> Path:
+    if request.param == "migrations":
+        return ROOT / "migrations"
+    return corpus.write_corpus(tmp_path / "corpus", is_sqlite=database_url.is_sqlite)
+
+
+def crash(url: DatabaseUrl, source: Path, folder: Path, how: How, step: int) -> None:
+    """Every `step`th point; prints what came of it."""
+    fill = corpus.corpus_rows if source.name == "corpus" else corpus.service_rows
+    with harness.prepared(url, source, fill, folder / "stages") as stages:
+        points = [point for stage in stages for point in harness.crashes(stage, how)][::step]
+        troubles = harness.survive_all(points, folder)
+    print(f"{url.engine}, {source.name}, {how}: {harness.summary(len(points), troubles)}")  # noqa: T201  # what it is run for
+    assert points
+    assert troubles == []
+
+
+def test_the_corpus_uses_every_verb(tmp_path: Path) -> None:
+    text = "".join(path.read_text() for path in corpus.write_corpus(tmp_path / "m", is_sqlite=False).iterdir())
+    verbs = {name for name in dir(Migrator) if not name.startswith("_")} - {"begin", "fake", "orm"}
+    assert {verb for verb in verbs if f"migrator.{verb}" not in text} == set()
+
+
+def test_a_few_killed_deploys_are_finished_by_the_next_one(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    source = corpus.write_corpus(tmp_path / "corpus", is_sqlite=database_url.is_sqlite)
+    crash(database_url, source, tmp_path, "killed", QUICK[database_url.engine])
+
+
+@pytest.mark.crash
+def test_a_deploy_killed_anywhere_is_finished_by_the_next_one(
+    database_url: DatabaseUrl, source: Path, tmp_path: Path
+) -> None:
+    crash(database_url, source, tmp_path, "killed", 1)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_deploy_whose_session_is_terminated_anywhere_is_finished_by_the_next_one(
+    database_url: DatabaseUrl, source: Path, tmp_path: Path
+) -> None:
+    crash(database_url, source, tmp_path, "terminated", 1)
