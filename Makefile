@@ -16,17 +16,11 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: run test lint lock compose-test crash-test clean
 
-run: $(STAMP) data/secret_key
+run: $(STAMP)
+	@mkdir -p data && chmod 700 data
 	@$(BIN)/migrate deploy
 	@$(BIN)/migrate seed
-	@echo "Slipway: http://127.0.0.1:$(PORT)  (Ctrl-C stops it)"
-	@$(BIN)/honcho start -e /dev/null -f entrypoints/Procfile -p $(PORT) || [ $$? -eq 130 ]
-
-run: export SECRET_KEY_FILE ?= $(CURDIR)/data/secret_key
-
-data/secret_key:
-	@mkdir -p data && chmod 700 data
-	@(umask 077 && $(BIN)/python -c 'import secrets; print(secrets.token_hex(32))' >$@)
+	@$(BIN)/python entrypoints/laptop.py '$(PORT)'
 
 test: $(STAMP)
 	$(BIN)/pytest -m "not compose and not crash"
