@@ -20,6 +20,22 @@ case "$(printf '%s' "${RUN_MIGRATIONS:-}" | tr -d '[:space:]' | tr '[:upper:]' '
     ;;
 esac
 
+# Sessions outlive a restart: without a key of the operator's, one is made once and kept with the data. The link is
+# what makes it whole or not at all, and the first of two the only one.
+if [ -z "${SECRET_KEY:-}${SECRET_KEY_FILE:-}" ]; then
+  key=data/secret_key
+  if [ ! -s "$key" ] && new=$(mktemp "$key.XXXXXX" 2>/dev/null); then
+    python -c 'import secrets; print(secrets.token_hex(32))' >"$new"
+    ln "$new" "$key" 2>/dev/null || true
+    rm "$new"
+  fi
+  if [ -s "$key" ]; then
+    export SECRET_KEY_FILE="$key"
+  else
+    echo "admin-panel: data/ can't keep a key, so everybody must sign in again after a restart; set SECRET_KEY" >&2
+  fi
+fi
+
 echo "admin-panel: starting on port ${PORT:-8000}"
 exec gunicorn 'service.admin:create_app()' --bind "${BIND_HOST:-127.0.0.1}:${PORT:-8000}" \
   --worker-class gthread --workers 1 --threads 8 --timeout 60 --graceful-timeout 8 --no-control-socket

@@ -119,11 +119,12 @@ def test_each_process_stops_cleanly_when_docker_asks(deployment: Deployment, ser
     assert deployment.compose("start", service).returncode == 0
 
 
-def test_a_restart_applies_nothing(deployment: Deployment) -> None:
+def test_a_restart_applies_nothing_and_signs_nobody_out(deployment: Deployment, visitor: Visitor) -> None:
     before = status(deployment)["migrations"]
     deployment.compose("restart")
     deployment.up("first", **USER)
     assert status(deployment)["migrations"] == before
+    assert "am I still here?" in visitor.talk("And am I still here?")
 
 
 def test_a_second_release_applies_its_one_migration(deployment: Deployment, visitor: Visitor) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import stat
 import time
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from service.config import Config, ConfigError
 from service.database import open_database
 from service.url import ROOT, DatabaseUrl
+from tests.support.panel import at_once
 from tests.support.postgresql import free_port
 from tests.support.processes import Start, answer, environment, eventually, run
 
@@ -129,6 +132,57 @@ def test_a_bot_on_a_current_schema_works_until_it_is_told_to_stop(service_databa
     bot.says("bot: starting")
     time.sleep(1)
     assert bot.terminated() == 0
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Path:
+    """A tree of its own for the entrypoints, where gunicorn only tells of the key that it was given."""
+    shutil.copytree(ROOT / "entrypoints", tmp_path / "entrypoints")
+    (tmp_path / "data").mkdir()
+    stand_in(tmp_path, "migrate", "true")
+    stand_in(tmp_path, "gunicorn", 'echo "key: ${SECRET_KEY:-$(cat "${SECRET_KEY_FILE:-/dev/null}")}"')
+    return tmp_path
+
+
+def stand_in(folder: Path, command: str, script: str) -> None:
+    (folder / command).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / command).chmod(0o755)
+
+
+def key_of_a_start(stage: Path, **settings: str) -> str:
+    env = environment(DatabaseUrl("sqlite", ":memory:"), **settings)
+    done = run(str(stage / PANEL), env=env | {"PATH": f"{stage}:{env['PATH']}"})
+    assert done.returncode == 0, done.stderr
+    return done.stdout.rpartition("key: ")[2].strip()
+
+
+def test_the_key_that_signs_sessions_is_made_once_and_is_for_its_owner_only(stage: Path) -> None:
+    made = key_of_a_start(stage)
+    assert re.fullmatch(r"[0-9a-f]{64}", made)
+    assert key_of_a_start(stage) == made
+    assert [(path.name, stat.S_IMODE(path.stat().st_mode)) for path in (stage / "data").iterdir()] == [
+        ("secret_key", 0o600)
+    ]
+
+
+def test_many_first_starts_at_once_agree_on_the_key(stage: Path) -> None:
+    keys: list[str] = []
+    at_once(6, lambda: keys.append(key_of_a_start(stage)))
+    assert len(keys) == 6
+    assert len(set(keys)) == 1
+
+
+def test_a_key_of_the_operators_own_is_left_alone(stage: Path) -> None:
+    assert key_of_a_start(stage, SECRET_KEY="mine") == "mine"
+    assert not list((stage / "data").iterdir())
+
+
+def test_where_no_key_can_be_kept_the_panel_starts_and_says_so(stage: Path) -> None:
+    (stage / "data").rmdir()
+    env = environment(DatabaseUrl("sqlite", ":memory:"))
+    done = run(str(stage / PANEL), env=env | {"PATH": f"{stage}:{env['PATH']}"})
+    assert done.returncode == 0
+    assert "set SECRET_KEY" in done.stderr
 
 
 VALUES = ("true", "TRUE", "1", "Yes", "false", "0", "NO", "", " true ", "perhaps", "on", "2", "truee", "*", "y")
