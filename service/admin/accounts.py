@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
 import peewee as pw
 from flask import current_app
-from werkzeug.security import check_password_hash
+from werkzeug.security import check_password_hash, generate_password_hash
 
 from service.admin.records import LARGEST_ID
 from service.models import User
@@ -55,6 +56,32 @@ def _stamp(user: User) -> str:
 
 def normalise(email: str) -> str:
     return email.strip().lower()
+
+
+class Refused(Exception):
+    """The account can't be made or changed as asked. The message is for the operator."""
+
+
+def add(email: str) -> str:
+    """A new user; returns the password."""
+    address = normalise(email)
+    if not ("@" in address[1:-1] and len(address) <= 254):
+        raise Refused(f"{email!r} is not an email address, such as ann@example.com.")
+    if User.select().where(User.email == address).exists():
+        raise Refused(f"There is a user {address} already; `set-password` gives them a new password.")
+    password = secrets.token_urlsafe(12)
+    User.create(email=address, name=address.partition("@")[0], password_hash=generate_password_hash(password))
+    return password
+
+
+def renew_password(email: str) -> str:
+    """A new password, which ends every session of the user and any lock; returns it."""
+    password = secrets.token_urlsafe(12)
+    fresh = {"password_hash": generate_password_hash(password), "failed_sign_ins": 0, "locked_until": None}
+    if not User.update(fresh).where(User.email == normalise(email)).execute():
+        known = ", ".join(user.email for user in User.select(User.email).order_by(User.id).limit(10)) or "nobody"
+        raise Refused(f"There is no user {normalise(email)}. Who may sign in: {known}.")
+    return password
 
 
 def authenticate(email: str, password: str) -> User | None:
