@@ -17,6 +17,7 @@ from service.migrate import engine, files
 from service.migrate.connection import connect
 from service.migrate.errors import Refused
 from service.migrate.history import HISTORY, JOURNAL
+from service.migrate.verbs import Migrator
 from service.url import MEMORY, DatabaseUrl
 
 _TEMPLATE = '''"""{title}."""
@@ -164,7 +165,7 @@ def _models_in(module: ModuleType) -> list[type[pw.Model]]:
 def _push_columns(database: Any, model: type[pw.Model]) -> list[str]:
     table = model._meta.table_name
     columns = {column.name for column in database.get_columns(table)}
-    migrator = engine.Migrator(database)
+    migrator = Migrator(database)
     steps = migrator.begin(Path())
     lines = []
     for field in model._meta.sorted_fields:

@@ -14,10 +14,11 @@ from contextlib import contextmanager
 
 from service.migrate import schema
 from service.migrate.connection import APPLICATION, Connection, connect
-from service.migrate.engine import Engine, Step
+from service.migrate.engine import Engine
 from service.migrate.errors import BrokenScript, MigrateError
 from service.migrate.files import MigrationFile
 from service.migrate.schema import Snapshot
+from service.migrate.verbs import Step
 from service.url import MEMORY, DatabaseUrl
 
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)

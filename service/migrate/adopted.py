@@ -1,0 +1,77 @@
+"""A Peewee database on the runner's own connection: it remembers what runs, and refuses to end the transaction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import peewee as pw
+
+from service.migrate.connection import Connection
+from service.migrate.errors import Refused
+
+# Not ROLLBACK TO, with which Peewee undoes a nested atomic().
+_ENDS_TRANSACTION = re.compile(r"(BEGIN|COMMIT|END|START TRANSACTION|ROLLBACK(?! TO))\b", re.IGNORECASE)
+_SHOWN = 300
+
+
+class _Recorded:
+    """Remembers the statement that is running, for the message when it fails, and what the migration has spoken of;
+    guards the transaction."""
+
+    last_statement = ""
+    is_atomic = True
+    is_in_batch = False
+    before_statement: Callable[[], None] | None = None
+
+    def cursor(self, *arguments: Any) -> Any:
+        if self.before_statement is not None:
+            self.before_statement()
+        return super().cursor(*arguments)  # type: ignore[misc]
+
+    def forget(self) -> None:
+        """Begin a new migration."""
+        self.spoken_of: set[str] = set()
+        self.rebuilt: set[str] = set()
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        if self.is_atomic:
+            self.spoken_of.update(re.findall(r"\w+", sql.lower()))
+        statement = " ".join(sql.split())
+        self.last_statement = statement[:_SHOWN] + ("…" if len(statement) > _SHOWN else "")
+        if self.is_atomic and _ENDS_TRANSACTION.match(statement):
+            raise Refused(
+                "The runner begins and commits: all of a migration together, or each of its steps with "
+                "`atomic = False` at the top of the file (`-- atomic: false` in .sql)."
+            )
+        if self.is_in_batch and _ENDS_TRANSACTION.match(statement):
+            raise Refused("Each batch of a backfill is committed by the runner, together with how far it came.")
+        if params is not None:
+            return super().execute_sql(sql, params)  # type: ignore[misc]
+        # Peewee would hand the driver an empty tuple, which makes it look for % in the text.
+        with pw.__exception_wrapper__:  # type: ignore[attr-defined]  # the stub leaves it out
+            cursor = self.cursor()
+            cursor.execute(sql)
+        return cursor
+
+
+# The names are Peewee's own, since `migrate pull` prints them.
+class SqliteDatabase(_Recorded, pw.SqliteDatabase):
+    pass
+
+
+class PostgresqlDatabase(_Recorded, pw.PostgresqlDatabase):
+    pass
+
+
+def adopt(connection: Connection) -> Any:
+    """A Peewee database that works on the runner's own connection and never opens another."""
+    if connection.is_sqlite:
+        database: Any = SqliteDatabase(connection.url.name)
+    else:
+        database = PostgresqlDatabase(connection.url.name)
+    database.forget()
+    database._connect = lambda: connection.raw
+    database.connect()
+    return database

@@ -1,0 +1,205 @@
+"""The verbs of a migration: peewee_migrate's own, and what we do differently."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import peewee as pw
+from peewee_migrate.migrator import ORM
+from peewee_migrate.migrator import Migrator as PeeweeMigrator
+from playhouse.migrate import Operation, make_index_name
+
+from service.migrate import statements
+from service.migrate.backfill import Backfill
+from service.migrate.rows import Change
+from service.migrate.sqlite import SafeSqliteMigrator
+
+
+@dataclass
+class Step:
+    """One operation that a migration asked for, and the line of its file that did."""
+
+    run: Callable[[], Any]
+    line: int
+    sql: str = ""
+
+
+class Steps(list[Any]):
+    """What peewee_migrate takes for its plain list of operations: notes where each one came from."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = str(path)
+
+    def append(self, operation: Operation | Callable[[], Any]) -> None:
+        run = operation.run if isinstance(operation, Operation) else operation
+        super().append(Step(run, line_of(sys._getframe(1), self._path), getattr(run, "sql", "")))
+
+    def extend(self, operations: Any) -> None:
+        for operation in operations:
+            self.append(operation)
+
+
+class Migrator(PeeweeMigrator):
+    """peewee_migrate's verbs. The state of the tables is replayed when a migration first asks for it, not before."""
+
+    def __init__(self, database: pw.Database, replayed: Callable[[], list[type[pw.Model]]] | None = None) -> None:
+        self._replayed = replayed
+        super().__init__(database)
+        if isinstance(database, pw.SqliteDatabase):
+            self.__migrator__ = SafeSqliteMigrator(database)
+
+    @property
+    def orm(self) -> ORM:
+        if self._replayed is not None:
+            replayed, self._replayed = self._replayed, None
+            made_since = list(self._orm)
+            for model in [*replayed(), *made_since]:
+                model._meta.set_database(self.__database__)
+                self._orm.add(model)
+        return self._orm
+
+    @orm.setter
+    def orm(self, orm: ORM) -> None:
+        self._orm = orm
+
+    def begin(self, path: Path) -> Steps:
+        """Start collecting the steps that the code of a file asks for."""
+        self.__ops__ = Steps(path)
+        return self.__ops__
+
+    def create_model(self, model: Any) -> Any:
+        """As the original, without asking for the state; and a table that is already there is an error, since a
+        migration that made nothing must not be recorded. What the migration does to the model afterwards, such as
+        renaming its table, is a step of its own and must not change this one."""
+        self._orm.add(model)
+        model._meta.set_database(self.__database__)
+        schema, database = model._schema, self.__database__
+        options = {"temporary": True} if model._meta.temporary else {}
+        made = [schema._create_table(safe=False, **options), *schema._create_indexes(safe=False)]
+        queries = [one.query() for one in made]
+
+        def create() -> None:
+            schema.create_sequences()
+            for sql, parameters in queries:
+                database.execute_sql(sql, parameters)
+
+        self.__ops__.append(create)
+        return model
+
+    def sql(self, sql: str, *params: Any) -> None:
+        """Run SQL as it stands: several statements are welcome, and a literal % where there are no parameters."""
+        database: Any = self.__database__
+        if params:
+            self.__ops__.append(lambda: database.execute_sql(sql, params))
+            return
+        for statement in statements.split(sql, is_sqlite=isinstance(database, pw.SqliteDatabase)):
+            self.__ops__.append(Execute(database, statement.sql))
+
+    def add_fields(
+        self, model: str | type[pw.Model], *, allow_not_null: bool = False, **fields: pw.Field
+    ) -> type[pw.Model]:
+        """As the original, but NOT NULL with a constant default is one ADD COLUMN that keeps its server default: no
+        table is rewritten, and the previous release can still insert."""
+        for name, field in fields.items():
+            is_instant = not field.null and _keeps_server_default(field)
+            super().add_fields(model, allow_not_null=allow_not_null or is_instant, **{name: field})
+        return self.__get_model__(model)
+
+    def add_index(
+        self, model: str | type[pw.Model], *columns: str, unique: bool = False, concurrently: bool = False, **more: Any
+    ) -> type[pw.Model]:
+        """As the original; with concurrently=True nobody's writes wait for it on PostgreSQL, which needs
+        `atomic = False`. SQLite has no such thing and needs none."""
+        model = super().add_index(model, *columns, unique=unique, **more)
+        if concurrently and not isinstance(self.__database__, pw.SqliteDatabase):
+            self.__ops__.pop()
+            table, names = model._meta.table_name, [model._meta.fields[name].column_name for name in columns]
+            known = pw.Table(table)
+            index = pw.Index(make_index_name(table, names), known, [getattr(known.c, n) for n in names], unique, **more)
+            sql, _ = self.__migrator__.make_context().sql(pw.ValueLiterals(index)).query()
+            self.__ops__.append(Execute(self.__database__, sql.replace("INDEX", "INDEX CONCURRENTLY", 1)))
+        return model
+
+    def add_default(self, model: str | type[pw.Model], name: str, default: Any) -> type[pw.Model]:
+        """Set the default that new rows get; the original overwrites every row that is there."""
+        model = self.__get_model__(model)
+        field = model._meta.fields[name]
+        field.default = model._meta.defaults[field] = default
+        literal = _literal(default)
+        if literal is None:
+            raise ValueError(f"the default of {name} is no constant that a database can keep: {type(default).__name__}")
+        operations: Any = self.__migrator__
+        if isinstance(self.__database__, pw.SqliteDatabase):
+            self.__ops__.append(operations.set_default(model._meta.table_name, field.column_name, literal))
+        else:
+            self.sql(f'ALTER TABLE "{model._meta.table_name}" ALTER COLUMN "{field.column_name}" SET DEFAULT {literal}')
+        return model
+
+    def backfill(
+        self,
+        model: str | type[pw.Model],
+        change: Change,
+        *,
+        where: Any = None,
+        batch: int = 1000,
+        pause: float = 0.0,
+        max_errors: int | None = 0,
+    ) -> Backfill:
+        """Change the rows of a large table in batches, each with a transaction of its own; needs `atomic = False`.
+
+        `change` is a dict of fields and SQL expressions (one UPDATE a batch: the fast way), or a function that gets
+        each row and returns a dict of new values, or None. `where` limits the rows; `pause` is in seconds, between
+        batches; of the rows that raise, up to `max_errors` are left as they are and reported (None: any number).
+        What it returns has the `tally`, for the steps after it."""
+        step = Backfill(self.__database__, self.__get_model__(model), change, where, batch, pause, max_errors)
+        self.__ops__.append(step)
+        return step
+
+    def __del_field__(self, model: type[pw.Model], field: pw.Field) -> None:
+        """As the original, for foreign keys without a back reference too."""
+        if isinstance(field, pw.ForeignKeyField) and not hasattr(field.rel_model, field.backref):
+            setattr(field.rel_model, field.backref, None)
+        super().__del_field__(model, field)
+
+
+@dataclass
+class Execute:
+    """One statement without parameters; nothing in it is interpolated."""
+
+    database: Any
+    sql: str
+
+    def __call__(self) -> None:
+        self.database.execute_sql(self.sql, None)
+
+
+def line_of(frame: FrameType | None, path: str) -> int:
+    """The line of `path` that is running in this frame or one of its callers; 0 where there is none."""
+    while frame is not None and frame.f_code.co_filename != path:
+        frame = frame.f_back
+    return frame.f_lineno if frame else 0
+
+
+def _keeps_server_default(field: pw.Field) -> bool:
+    """Whether the column has a DEFAULT in the database; gives it one where the field's default is a constant."""
+    constraints = field.constraints or []
+    if any("DEFAULT" in getattr(part, "sql", "").upper() for part in constraints):
+        return True
+    literal = None if isinstance(field, pw.ForeignKeyField) else _literal(field.default)
+    if literal is None:
+        return False
+    field.constraints = [*constraints, pw.SQL(f"DEFAULT {literal}")]
+    return True
+
+
+def _literal(value: Any) -> str | None:
+    """A constant as SQL; None where it is not one."""
+    if isinstance(value, str):
+        return "'{}'".format(value.replace("'", "''"))
+    return str(value).upper() if isinstance(value, bool | int | float) else None
