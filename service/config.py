@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from service.url import ROOT, BadUrl, DatabaseUrl, parse
 
@@ -14,13 +13,14 @@ _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 # A direct connection for migrations, under the names that hosting platforms give it.
 _MIGRATION_URLS = ("MIGRATION_DATABASE_URL", "DIRECT_URL", "DATABASE_URL_UNPOOLED")
 
+_SECRETS = {"secret_key", "admin_password", "telegram_bot_token"}
+
 
 class ConfigError(Exception):
     """A setting that can't be used. The message names the variable and never repeats a secret."""
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(NamedTuple):
     database_url: DatabaseUrl
     migration_database_url: DatabaseUrl
     migrations_dir: Path
@@ -30,15 +30,19 @@ class Config:
     release: str
     database_wait: float
     gate_wait: float
-    secret_key: str = field(repr=False)
+    secret_key: str
     admin_email: str
-    admin_password: str = field(repr=False)
+    admin_password: str
     secure_cookies: bool
-    telegram_bot_token: str = field(repr=False)
+    telegram_bot_token: str
     telegram_api_base: str
     telegram_chatbot: int | None
     lease_seconds: float
     log_level: str
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={value!r}" for name, value in self._asdict().items() if name not in _SECRETS]
+        return f"Config({', '.join(shown)})"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
@@ -55,7 +59,7 @@ class Config:
             release=env.text("RELEASE", ""),
             database_wait=env.number("DATABASE_WAIT", 30.0),
             gate_wait=env.number("SCHEMA_WAIT", 60.0),
-            secret_key=env.secret("SECRET_KEY") or secrets.token_hex(32),
+            secret_key=env.secret("SECRET_KEY") or os.urandom(32).hex(),
             admin_email=env.email("ADMIN_EMAIL"),
             admin_password=env.secret("ADMIN_PASSWORD"),
             secure_cookies=env.flag("SECURE_COOKIES", default=False),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,8 +18,7 @@ class BadUrl(ValueError):
     """The text is not a URL of a database that Slipway can use. The message never holds the URL."""
 
 
-@dataclass(frozen=True)
-class DatabaseUrl:
+class DatabaseUrl(NamedTuple):
     """Where a database is. For SQLite, `name` is an absolute file path or `:memory:`."""
 
     engine: Literal["sqlite", "postgresql"]
@@ -28,12 +26,15 @@ class DatabaseUrl:
     host: str = ""
     port: int = 5432
     user: str = ""
-    password: str = field(default="", repr=False)
-    options: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # libpq takes passwords here too
+    password: str = ""
+    options: tuple[tuple[str, str], ...] = ()  # libpq takes passwords here too
 
     @property
     def is_sqlite(self) -> bool:
         return self.engine == "sqlite"
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
     def __str__(self) -> str:
         """For people and logs: names the database, never the password."""

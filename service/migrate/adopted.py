@@ -13,6 +13,10 @@ from service.migrate.errors import Refused
 
 # Not ROLLBACK TO, with which Peewee undoes a nested atomic().
 _ENDS_TRANSACTION = re.compile(r"(BEGIN|COMMIT|END|START TRANSACTION|ROLLBACK(?! TO))\b", re.IGNORECASE)
+# After these everything is still there that was there before, which then need not be looked at.
+_ONLY_ADDS = re.compile(
+    r"CREATE (UNIQUE )?(TABLE|INDEX) (?!.*(;|\bAS\b)).*|ALTER TABLE \S+ ADD (COLUMN|CONSTRAINT) [^,;]*", re.IGNORECASE
+)
 _SHOWN = 300
 
 
@@ -24,11 +28,23 @@ class _Recorded:
     is_atomic = True
     is_in_batch = False
     before_statement: Callable[[], None] | None = None
+    before_loss: Callable[[], None] | None = None  # called before anything that could lose rows or tables
+    _only_adds = False
+
+    def connection(self) -> Any:
+        self._may_lose()
+        return super().connection()  # type: ignore[misc]
 
     def cursor(self, *arguments: Any) -> Any:
+        self._may_lose()
         if self.before_statement is not None:
             self.before_statement()
         return super().cursor(*arguments)  # type: ignore[misc]
+
+    def _may_lose(self) -> None:
+        """Whoever has the driver's connection or a cursor may do anything with it."""
+        if self.before_loss is not None and not self._only_adds:
+            self.before_loss()
 
     def forget(self) -> None:
         """Begin a new migration."""
@@ -39,6 +55,13 @@ class _Recorded:
         if self.is_atomic:
             self.spoken_of.update(re.findall(r"\w+", sql.lower()))
         statement = " ".join(sql.split())
+        self._only_adds = bool(_ONLY_ADDS.fullmatch(statement))
+        try:
+            return self._execute(sql, statement, params)
+        finally:
+            self._only_adds = False
+
+    def _execute(self, sql: str, statement: str, params: Any) -> Any:
         self.last_statement = statement[:_SHOWN] + ("…" if len(statement) > _SHOWN else "")
         if self.is_atomic and _ENDS_TRANSACTION.match(statement):
             raise Refused(

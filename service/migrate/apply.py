@@ -12,11 +12,12 @@ from typing import Any
 from service.migrate import contention, files, heal
 from service.migrate.backfill import Backfill, Care
 from service.migrate.connection import Connection, explain
-from service.migrate.contention import OnBlocked, Patience, Watch
+from service.migrate.contention import OnBlocked, Watch
 from service.migrate.engine import Engine, line_of_traceback
 from service.migrate.errors import BrokenScript, MigrationFailed, Overtaken, Refused, Unclear
 from service.migrate.files import MigrationFile, Outline
 from service.migrate.history import AlreadyApplied, History, Progress
+from service.migrate.patience import Patience
 from service.migrate.tally import Tally
 from service.migrate.transaction import LOST, read_only, transaction
 from service.migrate.verbs import Step

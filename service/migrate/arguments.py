@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from typing import Any
 
 _EPILOG = """\
@@ -22,8 +23,9 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def parser(commands: Any) -> argparse.ArgumentParser:
-    """The parser; `commands` has a function for each command, under its name."""
+def parser(commands: Any, words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for these words; `commands` has a function for each command, under its name. Only a command that is
+    among the words gets its options: making all of them takes longer than a deploy without work."""
     top = argparse.ArgumentParser(
         prog="migrate",
         description="Bring a database to the schema that the migrations describe, and say where it stands.",
@@ -34,26 +36,29 @@ def parser(commands: Any) -> argparse.ArgumentParser:
     top.add_argument("--dir", metavar="FOLDER", help="the migrations; default: MIGRATIONS_DIR, else migrations")
     subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def add(name: str, text: str) -> argparse.ArgumentParser:
+    def add(name: str, text: str, options: Callable[[argparse.ArgumentParser], None] = lambda _command: None) -> None:
         command = subparsers.add_parser(name, help=text, description=text)
         command.set_defaults(command=getattr(commands, name), **_DEFAULTS)
-        return command
+        if name in words:
+            options(command)
 
-    _deploy_options(add("deploy", "apply what is pending; nothing else changes, and doing it twice is safe"))
-    _report_options(add("status", "show what is applied and what is not"))
-    _resolve_options(add("resolve", "record migrations as applied, or as rolled back, without running them"))
-    _rollback_options(add("rollback", "undo the newest migration, or all after one"))
-    _name_options(add("create", "write the next migration"), auto=True)
-    _dev_options(add("dev", "write a migration from the models, apply it, and check that nothing is left"))
-    _reset_options(add("reset", "development only: remove everything and apply every migration"))
-    _force_option(add("push", "development only: bring the models to the database without a migration"))
+    add("deploy", "apply what is pending; nothing else changes, and doing it twice is safe", _deploy_options)
+    add("status", "show what is applied and what is not", _report_options)
+    add("resolve", "record migrations as applied, or as rolled back, without running them", _resolve_options)
+    add("rollback", "undo the newest migration, or all after one", _rollback_options)
+    add("create", "write the next migration", _create_options)
+    add("dev", "write a migration from the models, apply it, and check that nothing is left", _dev_options)
+    add("reset", "development only: remove everything and apply every migration", _reset_options)
+    add("push", "development only: bring the models to the database without a migration", _force_option)
     add("pull", "print models of the live database")
-    _json_option(add("validate", "check the files without a database"))
-    _verify_options(
-        add("verify", "compare the live schema, the migrations and the models, and run the migrations' checks")
+    add("validate", "check the files without a database", _json_option)
+    add(
+        "verify",
+        "compare the live schema, the migrations and the models, and run the migrations' checks",
+        _verify_options,
     )
     add("seed", "make the first panel user and a demo chatbot, where there is none")
-    _wait_options(add("wait", "wait until the schema is current, for the start of other processes"))
+    add("wait", "wait until the schema is current, for the start of other processes", _wait_options)
     return top
 
 
@@ -112,14 +117,17 @@ def _rollback_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--yes", action="store_true", help="do not ask")
 
 
-def _name_options(command: argparse.ArgumentParser, *, auto: bool) -> None:
+def _name_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("name", help="a few words, such as add_color_to_personas")
-    if auto:
-        command.add_argument("--auto", action="store_true", help="write what leads from the migrations to the models")
+
+
+def _create_options(command: argparse.ArgumentParser) -> None:
+    _name_option(command)
+    command.add_argument("--auto", action="store_true", help="write what leads from the migrations to the models")
 
 
 def _dev_options(command: argparse.ArgumentParser) -> None:
-    _name_options(command, auto=False)
+    _name_option(command)
     _deploy_options(command)
     command.add_argument("--create-only", action="store_true", help="write the file and stop")
 

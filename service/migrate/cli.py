@@ -6,26 +6,23 @@ Exit codes: 0 done or up to date, 1 refused or pending, 2 error. Results go to s
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from service.config import Config, ConfigError
 from service.migrate import arguments, commands, connection
 from service.migrate.errors import MigrateError
-from service.migrate.tally import CLEAR
 from service.url import BadUrl, parse
 
 Command = Callable[[argparse.Namespace, Config], int]
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    options = arguments.parser(commands).parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    options = arguments.parser(commands, words).parse_args(words)
     try:
         config = _with_options(Config.from_env(), options)
-        _show_migrations_words(to_stderr=getattr(options, "json", False))
         command: Command = options.command
         return command(options, config)
     except ConfigError as error:
@@ -49,18 +46,8 @@ def _with_options(config: Config, options: argparse.Namespace) -> Config:
         raise ConfigError(f"--database-url is not usable: {error}.") from None
     folder = Path(options.dir).absolute() if options.dir else config.migrations_dir
     if url:
-        config = replace(config, database_url=url, migration_database_url=url)
-    return replace(config, migrations_dir=folder)
-
-
-def _show_migrations_words(*, to_stderr: bool) -> None:
-    """What a migration logs as `migrations` is part of the report."""
-    handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
-    is_beside_a_bar = not to_stderr and sys.stdout.isatty()
-    handler.setFormatter(logging.Formatter(f"{CLEAR if is_beside_a_bar else ''}    %(message)s"))
-    logger = logging.getLogger("migrations")
-    logger.handlers, logger.propagate = [handler], False
-    logger.setLevel(logging.INFO)
+        config = config._replace(database_url=url, migration_database_url=url)
+    return config._replace(migrations_dir=folder)
 
 
 def _fail(text: str, code: int) -> int:

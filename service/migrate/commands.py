@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from service.config import Config
 from service.migrate import runner, show
-from service.migrate.contention import Patience
 from service.migrate.errors import NotConfirmed, Refused
+from service.migrate.patience import Patience
 from service.migrate.runner import Event, Outcome, Target
-from service.migrate.tally import Bar
+
+if TYPE_CHECKING:
+    from service.migrate.tally import Bar
 
 
 def deploy(options: argparse.Namespace, config: Config) -> int:
@@ -48,7 +48,7 @@ def resolve(options: argparse.Namespace, config: Config) -> int:
         found = runner.detect(target)
         _say(options, show.detection(found, yes=options.yes))
         if not (options.yes and found.names):
-            return _print_json(asdict(found)) if options.json else 0
+            return _print_json(_plain(found)) if options.json else 0
         options.applied = list(found.names)
     if options.force != bool(options.why):
         raise Refused('--force and --why "the reason" go together.')
@@ -64,6 +64,7 @@ def rollback(options: argparse.Namespace, config: Config) -> int:
     def confirm(names: Sequence[str]) -> None:
         _confirm(f"This undoes {', '.join(reversed(names))} and destroys the data that they hold.", options.yes)
 
+    show.migrations_words(to_stderr=options.json)
     outcome = runner.rollback(_target(options, config), to=options.to, confirm=confirm)
     if options.json:
         return _print_json(_outcome_json(outcome))
@@ -144,13 +145,14 @@ def verify(options: argparse.Namespace, config: Config) -> int:
     from service.migrate import verify as verifier
 
     url = config.migration_database_url
+    show.migrations_words(to_stderr=options.json)
     found = verifier.verify(url, config.migrations_dir)
     if options.repair and options.yes and found.repair:
         verifier.repair(url, found.repair)
         found = verifier.verify(url, config.migrations_dir)
     differences = [] if options.skip_models else _model_changes(config)
     if options.json:
-        _print_json({**asdict(found), "models": differences})
+        _print_json({**_plain(found), "models": differences})
     else:
         models = None if options.skip_models else differences
         print(show.verification(found, models, module=config.models, repair=options.repair))
@@ -205,7 +207,6 @@ def _model_changes(config: Config) -> list[str]:
 
 
 def _target(options: argparse.Namespace, config: Config) -> Target:
-    bar = Bar(is_terminal=sys.stdout.isatty())
     return Target(
         config.migration_database_url,
         config.migrations_dir,
@@ -213,16 +214,26 @@ def _target(options: argparse.Namespace, config: Config) -> Target:
         database_wait=config.database_wait if options.wait is None else options.wait,
         lock_wait=options.lock_wait,
         patience=Patience(options.lock_timeout, options.statement_timeout, options.attempts),
-        tell=lambda event: _tell(event, bar, quiet=options.json),
+        tell=_teller(quiet=options.json),
     )
 
 
-def _tell(event: Event, bar: Bar, *, quiet: bool) -> None:
-    if event.tally and not quiet:
-        print(bar.text(event.tally), end="", flush=True)
-    line, is_problem = show.event(event), event.kind in ("connecting", "waiting", "blocked", "ended")
-    if line and (is_problem or not quiet):
-        print(line, file=sys.stderr if is_problem else sys.stdout, flush=True)
+def _teller(*, quiet: bool) -> Callable[[Event], None]:
+    """Prints what happens, as it happens."""
+    bar: Bar | None = None
+
+    def tell(event: Event) -> None:
+        nonlocal bar
+        if event.kind == "starting":
+            show.migrations_words(to_stderr=quiet)
+        if event.tally and not quiet:
+            bar = bar or show.bar()
+            print(bar.text(event.tally), end="", flush=True)
+        line, is_problem = show.event(event), event.kind in ("connecting", "waiting", "blocked", "ended")
+        if line and (is_problem or not quiet):
+            print(line, file=sys.stderr if is_problem else sys.stdout, flush=True)
+
+    return tell
 
 
 def _say(options: argparse.Namespace, text: str) -> None:
@@ -250,7 +261,15 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
     return {"done": done, "newest": outcome.newest, "total": outcome.total, "ahead": list(outcome.ahead)}
 
 
+def _plain(found: Any) -> dict[str, Any]:
+    from dataclasses import asdict  # here, as other imports of this module: the no-op path goes without them
+
+    return asdict(found)
+
+
 def _print_json(value: dict[str, Any]) -> int:
+    import json
+
     print(json.dumps(value, indent=2))
     return 0
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from service.migrate.errors import DatabaseUnreachable
 from service.url import MEMORY, DatabaseUrl
 
 APPLICATION = "slipway-migrate"
-HOST = socket.gethostname()
+HOST = os.uname().nodename
 # What waiting rarely mends; a few attempts still cover a server that is making its database right now.
 _PERMANENT = re.compile(r"authentication|does not exist|no pg_hba|permission denied|invalid", re.IGNORECASE)
 _PERMANENT_ATTEMPTS = 3
@@ -103,14 +101,16 @@ def explain(error: BaseException) -> str:
 
 def is_driver_error(error: Exception) -> bool:
     """Whether the database or the way to it is the reason, rather than a bug of ours. Knows Peewee's wrappers too."""
-    return isinstance(error, sqlite3.Error | OSError) or type(error).__module__.startswith(("psycopg2", "peewee"))
+    return isinstance(error, OSError) or type(error).__module__.startswith(("psycopg2", "sqlite3", "peewee"))
 
 
 def _open(url: DatabaseUrl, create: bool, application: str) -> Any:
     return _open_sqlite(url.name, create) if url.is_sqlite else _open_postgresql(url, application)
 
 
-def _open_sqlite(path: str, create: bool) -> sqlite3.Connection:
+def _open_sqlite(path: str, create: bool) -> Any:
+    import sqlite3  # here, so that PostgreSQL users do not pay for it
+
     if path != MEMORY and create:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     name = MEMORY if not create and not Path(path).exists() else path

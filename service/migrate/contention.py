@@ -10,11 +10,11 @@ import random
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 
 from service.migrate import connection
 from service.migrate.connection import Connection
+from service.migrate.patience import Patience
 from service.url import DatabaseUrl
 
 # lock_not_available, deadlock_detected: PostgreSQL manual, appendix A.
@@ -26,15 +26,6 @@ SELECT a.pid, a.application_name, a.state, extract(epoch FROM now() - coalesce(a
 FROM pg_stat_activity w JOIN pg_stat_activity a ON a.pid = ANY(pg_blocking_pids(w.pid))
 WHERE w.application_name = ? AND w.datname = current_database() AND w.state = 'active'
 """
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a statement may wait for a lock or run, in seconds (0: without limit), and how many tries there are."""
-
-    lock_timeout: float = 3.0
-    statement_timeout: float = 0.0
-    attempts: int = 10
 
 
 def is_contention(error: BaseException) -> bool:

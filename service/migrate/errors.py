@@ -17,7 +17,7 @@ MigrateError                 exit code 2
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class MigrateError(Exception):
@@ -64,8 +64,7 @@ class TooManyErrors(MigrateError):
         super().__init__(f"{rows} of {table} can't be changed, and max_errors allows {allowed:,}: {named}")
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One reason to refuse: what is wrong with which migration, and what to do about it."""
 
     migration: str

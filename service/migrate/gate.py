@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from service.migrate import connection, files, plan
 from service.migrate.errors import DatabaseUnreachable
@@ -15,8 +15,7 @@ from service.url import DatabaseUrl
 _PAUSE = 1.0
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """`reason` is one sentence; `pending` names what the database does not have yet."""
 
     is_open: bool

@@ -11,9 +11,8 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.migrate import heal
 from service.migrate.connection import HOST, Connection, explain
@@ -39,8 +38,7 @@ class AlreadyApplied(Exception):
     """Another process has recorded this migration while we prepared to."""
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(NamedTuple):
     """A row of the history. What peewee-migrate wrote before us has no checksum."""
 
     name: str
@@ -52,8 +50,7 @@ class Applied:
     breaking: bool = False
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A row of the journal; `step` of `steps` counts the operations of a migration that is not atomic."""
 
     action: str
@@ -69,8 +66,7 @@ class Attempt:
     release: str | None
 
 
-@dataclass(frozen=True)
-class Ledger:
+class Ledger(NamedTuple):
     """What the database remembers. `is_ours` is false while our columns are not there yet."""
 
     is_ours: bool
@@ -87,10 +83,9 @@ class History:
         columns = self._columns()
         if "name" not in columns[HISTORY]:
             return Ledger(False, ())
-        cursor = self._connection.execute(f"SELECT * FROM {HISTORY} ORDER BY id")
-        names = [column[0] for column in cursor.description]
-        found = (dict(zip(names, row, strict=True)) for row in cursor.fetchall())
-        applied = tuple(_applied(row) for row in found if row["name"] is not None)
+        wanted = [name if name in columns[HISTORY] else f"NULL AS {name}" for name in ("name", "migrated_at", *_OURS)]
+        rows = self._connection.execute(f"SELECT {', '.join(wanted)} FROM {HISTORY} ORDER BY id").fetchall()
+        applied = tuple(_applied(*row) for row in rows if row[0] is not None)
         is_ours = set(_OURS) <= columns[HISTORY] and bool(columns[JOURNAL])
         running = self._attempts("WHERE state = ? ORDER BY id", ["running"]) if is_ours else ()
         return Ledger(is_ours, applied, running)
@@ -260,16 +255,10 @@ class Progress:
             raise Overtaken
 
 
-def _applied(row: dict[str, Any]) -> Applied:
-    return Applied(
-        str(row["name"]),
-        _time(row.get("migrated_at")),
-        row.get("checksum"),
-        row.get("duration_ms"),
-        row.get("release"),
-        row.get("origin"),
-        bool(row.get("breaking")),
-    )
+def _applied(name: Any, migrated_at: Any, *ours: Any) -> Applied:
+    """From the columns in the order of _OURS."""
+    checksum, duration_ms, release, origin, breaking = ours
+    return Applied(str(name), _time(migrated_at), checksum, duration_ms, release, origin, bool(breaking))
 
 
 def _attempt(row: list[Any]) -> Attempt:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from service.migrate.errors import Problem, UnknownMigration
 from service.migrate.files import MigrationFile
@@ -14,8 +12,7 @@ from service.migrate.history import Applied, Ledger
 State = Literal["applied", "pending", "changed", "missing", "ahead"]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One migration as the files and the database together see it."""
 
     name: str
@@ -24,8 +21,7 @@ class Entry:
     applied: Applied | None = None
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """`problems` is why nothing may run; `warnings` is what a person should know although all is well."""
 
     entries: tuple[Entry, ...]
@@ -72,6 +68,8 @@ def resolve_name(given: str, names: Sequence[str]) -> str:
     name = given.rsplit("/", 1)[-1].removesuffix(".py").removesuffix(".sql")
     if name in names:
         return name
+    import difflib  # here, since it is rarely needed
+
     nearest = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
     raise UnknownMigration(given, nearest or [other for other in names if other.partition("_")[0] == name])
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.migrate import adoption, connection, files, plan
 from service.migrate.errors import Problem
@@ -13,8 +12,7 @@ from service.migrate.history import Attempt, History
 from service.url import DatabaseUrl
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     name: str
     state: plan.State
     applied_at: datetime | None = None
@@ -24,8 +22,7 @@ class Entry:
     checksum: str | None = None
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """`entries` by number, `attempts` newest first, `problems` with their remedies; `advice` on a database that
     somebody else made, else empty."""
 
@@ -46,9 +43,9 @@ class Report:
             "database": self.database,
             "is_current": self.is_current,
             "pending": list(self.pending),
-            "migrations": [_plain(asdict(entry)) for entry in self.entries],
+            "migrations": [_plain(entry._asdict()) for entry in self.entries],
             "advice": self.advice,
-            "problems": [asdict(problem) for problem in self.problems],
+            "problems": [problem._asdict() for problem in self.problems],
         }
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from service.migrate import connection, files, heal, lock, plan, schema
+from service.migrate import connection, files, heal, plan
 from service.migrate.connection import Connection
-from service.migrate.contention import Patience
 from service.migrate.errors import Refused, Unproven
 from service.migrate.history import History, Ledger
+from service.migrate.patience import Patience
 from service.migrate.plan import Plan
 from service.url import DatabaseUrl
 
@@ -38,8 +37,7 @@ Kind = Literal[
 _BY_ANOTHER = "applied by another deploy meanwhile"
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """Something that happened: to which migration, how long it took in seconds, and what else there is to say;
     `tally` is how far a backfill is, after each batch."""
 
@@ -50,8 +48,7 @@ class Event:
     tally: Tally | None = None
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Which database and which folder, and how patient to be. Waits are in seconds."""
 
     url: DatabaseUrl
@@ -59,12 +56,11 @@ class Target:
     release: str = ""
     database_wait: float = 0.0
     lock_wait: float = 600.0
-    patience: Patience = field(default_factory=Patience)
+    patience: Patience = Patience()
     tell: Callable[[Event], None] = lambda _event: None
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What was done, and how the database stands now. `ahead` are applied migrations that have no file here."""
 
     done: tuple[Event, ...]
@@ -78,12 +74,13 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
     Raises Refused before anything has changed, MigrationFailed after rolling back the migration that failed."""
 
     def decide(ledger: Ledger) -> Plan:
-        decided = plan.make_plan(files.scan(target.folder), ledger, out_of_order=out_of_order)
+        decided = plan.make_plan(found, ledger, out_of_order=out_of_order)
         problems = [*decided.problems, *(problem for file in decided.pending for problem in files.review(file))]
         if problems:
             raise Refused(problems)
         return decided
 
+    found = files.scan(target.folder)
     with _connected(target) as database:
         ledger = History(database).read()
         decided = decide(ledger)
@@ -93,7 +90,7 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
                 decided = decide(history.read())
                 history.adopt(decided.to_adopt)
                 done = list(_apply(target, database, history, decided, only))
-                decided = plan.make_plan(files.scan(target.folder), history.read(), out_of_order=True)
+                decided = plan.make_plan(found, history.read(), out_of_order=True)
     return Outcome(tuple(done), decided.newest, len(decided.entries), tuple(row.name for row in decided.ahead))
 
 
@@ -152,7 +149,7 @@ def resolve(
 
 def detect(target: Target) -> Detection:
     """Which migrations the live schema proves, from the first on."""
-    from service.migrate import proof, shadow
+    from service.migrate import proof, schema, shadow
 
     found = files.scan(target.folder)
     with _connected(target) as database:
@@ -166,7 +163,7 @@ def _prove(
     """A proof for each of these names; the migrations are replayed in a shadow for it."""
     if not names:
         return {}
-    from service.migrate import proof, shadow
+    from service.migrate import proof, schema, shadow
 
     states = shadow.snapshots(target.url, found)
     live = schema.take(database)
@@ -243,6 +240,8 @@ def _connected(target: Target) -> Iterator[Connection]:
 def _locked(target: Target, database: Connection) -> Iterator[History]:
     def on_wait(holder: str, seconds: float) -> None:
         target.tell(Event("waiting", seconds=seconds, detail=holder))
+
+    from service.migrate import lock  # here: a no-op takes no lock
 
     with lock.deploy_lock(target.url, seconds=target.lock_wait, on_wait=on_wait):
         for session in heal.end_leftovers(database):

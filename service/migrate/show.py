@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from service.migrate.report import Entry, Report
 from service.migrate.runner import Event
 
 if TYPE_CHECKING:
     from service.migrate.proof import Detection
+    from service.migrate.report import Entry, Report
+    from service.migrate.tally import Bar
     from service.migrate.verify import Verification
 
 _SHOWN = 8
@@ -43,6 +45,27 @@ def event(happened: Event) -> str:
             return f"Waiting for the database, {happened.detail}"
         case "backfilling":
             return ""
+
+
+def bar() -> Bar:
+    """What draws how far a backfill is."""
+    from service.migrate.tally import Bar
+
+    return Bar(is_terminal=sys.stdout.isatty())
+
+
+def migrations_words(*, to_stderr: bool) -> None:
+    """What a migration logs as `migrations` is part of the report. Call before migrations run."""
+    import logging
+
+    from service.migrate.tally import CLEAR
+
+    handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
+    is_beside_a_bar = not to_stderr and sys.stdout.isatty()
+    handler.setFormatter(logging.Formatter(f"{CLEAR if is_beside_a_bar else ''}    %(message)s"))
+    logger = logging.getLogger("migrations")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
 
 
 def status(report: Report) -> str:

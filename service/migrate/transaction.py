@@ -9,8 +9,8 @@ from typing import Any
 
 from service.migrate import conserve, contention
 from service.migrate.connection import Connection
-from service.migrate.contention import Patience
 from service.migrate.errors import Refused
+from service.migrate.patience import Patience
 
 LOST = "this would be lost without having been declared:"
 # A row of SQLite's foreign_key_check: table, rowid, the table it points to.
@@ -68,10 +68,22 @@ def _sqlite(connection: Connection, database: Any) -> Iterator[None]:
 
 @contextmanager
 def _conserved(connection: Connection, database: Any, touches: Set[str]) -> Iterator[None]:
+    """What is there is taken down before the first statement that could lose some of it, if there is one."""
     database.forget()
-    before = conserve.take(connection)
-    yield
-    lost = conserve.losses(before, conserve.take(connection), database.spoken_of | touches, database.rebuilt)
+    before: list[conserve.Inventory] = []
+
+    def look() -> None:
+        if not before:
+            before.append(conserve.take(connection))
+
+    database.before_loss = look
+    try:
+        yield
+    finally:
+        database.before_loss = None
+    lost = before and conserve.losses(
+        before[0], conserve.take(connection), database.spoken_of | touches, database.rebuilt
+    )
     if lost:
         raise Refused(f"{LOST} {', '.join(lost)}")
 

@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -154,7 +154,7 @@ def copied(url: DatabaseUrl, path: Path) -> DatabaseUrl:
     path.unlink(missing_ok=True)
     if Path(url.name).exists():
         shutil.copy(url.name, path)
-    return replace(url, name=str(path))
+    return url._replace(name=str(path))
 
 
 def drop(url: DatabaseUrl) -> None:
@@ -164,7 +164,7 @@ def drop(url: DatabaseUrl) -> None:
 
 def _server(url: DatabaseUrl) -> GivenServer:
     """The server without the session's own things, which other processes have no use for."""
-    return GivenServer(replace(url, name="postgres"))
+    return GivenServer(url._replace(name="postgres"))
 
 
 @contextmanager

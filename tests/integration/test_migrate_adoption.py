@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,7 +72,7 @@ def test_a_refusal_of_the_database_is_one_sentence(
     rows(postgresql_url, "DROP ROLE IF EXISTS reader_only")
     rows(postgresql_url, "CREATE ROLE reader_only LOGIN")
     rows(postgresql_url, "REVOKE CREATE ON SCHEMA public FROM public")
-    url = replace(postgresql_url, user="reader_only")
+    url = postgresql_url._replace(user="reader_only")
     assert main(["--database-url", as_text(url), "--dir", str(folder), "deploy"]) == 2
     said = capsys.readouterr().err
     assert said == f"{url} refuses: permission denied for schema public.\n"

@@ -14,8 +14,8 @@ import pytest
 
 from service.migrate import runner
 from service.migrate.connection import connect
-from service.migrate.contention import Patience
 from service.migrate.errors import MigrationFailed, Overtaken, Refused
+from service.migrate.patience import Patience
 from service.migrate.runner import Event
 from service.migrate.tally import Tally
 from service.url import DatabaseUrl

@@ -210,11 +210,9 @@ def test_each_attempt_to_connect_is_told(folder: Path, capsys: pytest.CaptureFix
 def test_a_database_that_is_missing_and_a_wrong_password_are_told_apart(
     postgresql_url: DatabaseUrl, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from dataclasses import replace
-
-    said = Command(replace(postgresql_url, name="nowhere"), folder, capsys)("deploy", "--wait", "0")
+    said = Command(postgresql_url._replace(name="nowhere"), folder, capsys)("deploy", "--wait", "0")
     assert 'database "nowhere" does not exist' in said.err
-    said = Command(replace(postgresql_url, user="nobody_here"), folder, capsys)("deploy", "--wait", "0")
+    said = Command(postgresql_url._replace(user="nobody_here"), folder, capsys)("deploy", "--wait", "0")
     assert "nobody_here" in said.err
     assert said.code == 2
 

@@ -15,8 +15,8 @@ import pytest
 
 from service.migrate import contention, runner
 from service.migrate.connection import connect
-from service.migrate.contention import Patience
 from service.migrate.errors import MigrationFailed
+from service.migrate.patience import Patience
 from service.migrate.runner import Event
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write

@@ -15,8 +15,8 @@ import pytest
 
 from service.migrate import runner
 from service.migrate.connection import Connection, connect
-from service.migrate.contention import Patience
 from service.migrate.errors import MigrationFailed
+from service.migrate.patience import Patience
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, target, write
 from tests.support.pgbouncer import pgbouncer

@@ -172,9 +172,7 @@ def test_no_need_for_the_right_to_create_a_database(postgresql_url: DatabaseUrl,
     rows(postgresql_url, "CREATE ROLE plain_owner LOGIN NOCREATEDB")
     rows(postgresql_url, f'GRANT CREATE ON DATABASE "{postgresql_url.name}" TO plain_owner')
     rows(postgresql_url, "GRANT ALL ON SCHEMA public TO plain_owner")
-    from dataclasses import replace
-
-    plain = replace(postgresql_url, user="plain_owner")
+    plain = postgresql_url._replace(user="plain_owner")
     assert runner.deploy(target(plain, folder)).newest == "004_index"
     assert len(runner.detect(target(plain, folder)).names) == 4
     rows(postgresql_url, "DROP OWNED BY plain_owner CASCADE")

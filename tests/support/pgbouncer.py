@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ def pgbouncer(url: DatabaseUrl) -> Iterator[DatabaseUrl]:
     server = " ".join(f"{key}={value}" for key, value in given.items())
     settings.write_text(_SETTINGS.format(name=url.name, server=server, port=port))
     process = _started(program, settings)
-    pooled = replace(url, host="127.0.0.1", port=port, options=())
+    pooled = url._replace(host="127.0.0.1", port=port, options=())
     try:
         _await_answer(process, pooled)
         yield pooled

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,7 +61,7 @@ class GivenServer:
         pytest.skip("TEST_DATABASE_URL names a server that the tests must not stop; unset it to run this test.")
 
     def url(self, name: str = "") -> DatabaseUrl:
-        return replace(self.maintenance, name=name or self.maintenance.name)
+        return self.maintenance._replace(name=name or self.maintenance.name)
 
 
 class OwnServer:

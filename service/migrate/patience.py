@@ -1,0 +1,13 @@
+"""How long to wait for others, and how often to try."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Patience(NamedTuple):
+    """How long a statement may wait for a lock or run, in seconds (0: without limit), and how many tries there are."""
+
+    lock_timeout: float = 3.0
+    statement_timeout: float = 0.0
+    attempts: int = 10
