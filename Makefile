@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 # For the entrypoints, which call `migrate` and `gunicorn` by name.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: run test lint lock compose-test crash-test clean
+.PHONY: run test lint lock compose-test crash-test bench clean
 
 run: $(STAMP)
 	@mkdir -p data && chmod 700 data
@@ -27,6 +27,11 @@ test: $(STAMP)
 
 compose-test: $(STAMP)
 	$(BIN)/pytest -m compose
+
+# Takes some minutes; makes a virtual environment of its own in build/benchmark.
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks --write docs/benchmarks.md
+	$(BIN)/python -m benchmarks.backfill --rows 1000000
 
 crash-test: $(STAMP)
 	$(BIN)/pytest -m crash -s tests/crash
@@ -46,12 +51,14 @@ $(STAMP): docker/requirements-dev.txt pyproject.toml
 	@touch $@
 
 # Remakes the requirements from pyproject.toml: pinned, with hashes, for Python 3.11 and newer, naming no index.
-LOCK = build/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
-	--no-emit-index-url --no-emit-find-links pyproject.toml
+RESOLVE = build/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links
+LOCK = $(RESOLVE) pyproject.toml
 
 lock: build/lock/bin/uv
 	$(LOCK) -o docker/requirements.txt
 	$(LOCK) --extra dev -o docker/requirements-dev.txt
+	$(RESOLVE) benchmarks/requirements.in -o benchmarks/requirements.txt
 
 build/lock/bin/uv:
 	$(PYTHON) -m venv build/lock

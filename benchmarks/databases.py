@@ -8,10 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-import psycopg2
-
 from service.url import DatabaseUrl
-from tests.support.postgresql import Server, running_server
+from tests.support.postgresql import Server, connect, running_server
 
 
 class Databases(Protocol):
@@ -52,7 +50,7 @@ class PostgresqlDatabases:
         self._server = server
 
     def create(self, name: str, template: str = "") -> None:
-        with closing(psycopg2.connect(**self._server.url().libpq())) as connection:
+        with closing(connect(self._server.url())) as connection:
             connection.autocommit = True  # neither statement runs in a transaction
             with connection.cursor() as cursor:
                 cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
@@ -65,11 +63,8 @@ class PostgresqlDatabases:
 @contextmanager
 def engines(folder: Path) -> Iterator[dict[str, Databases]]:
     """Both engines, PostgreSQL by a server of the benchmark's own."""
-    server = running_server()
-    try:
-        yield {"PostgreSQL": PostgresqlDatabases(next(server)), "SQLite": SqliteDatabases(folder)}
-    finally:
-        server.close()
+    with contextmanager(running_server)() as server:
+        yield {"PostgreSQL": PostgresqlDatabases(server), "SQLite": SqliteDatabases(folder)}
 
 
 def as_text(url: DatabaseUrl) -> str:
