@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+import peewee as pw
 import pytest
 
 from service.migrate import runner
+from service.migrate.adopted import adopt
+from service.migrate.connection import connect
 from service.migrate.conserve import Inventory, Thing, losses
 from service.migrate.errors import MigrationFailed
 from service.url import DatabaseUrl
@@ -57,6 +61,46 @@ def test_rows_that_go_along_by_a_cascade_are_refused(postgresql_url: DatabaseUrl
     said = refused(postgresql_url, tmp_path, DELETE)
     assert "this would be lost without having been declared: 2 rows of children" in said
     assert said.endswith('If that is meant, name the tables at the top of 002_change.py: touches = ["…"]')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'database.cursor().execute("DELETE FROM children")',
+        'database.connection().cursor().execute("DELETE FROM children")',
+        """
+        database.execute_sql("CREATE TABLE more (id INTEGER)")
+        database.cursor().execute("DELETE FROM children")
+        """,
+    ],
+)
+def test_the_drivers_own_cursor_is_no_way_around_it(database_url: DatabaseUrl, folder: Path, body: str) -> None:
+    assert "3 rows of children" in refused(database_url, folder, body)
+
+
+@pytest.mark.parametrize(
+    ("statement", "only_adds"),
+    [
+        ('CREATE TABLE "a" ("id" INTEGER PRIMARY KEY)', True),
+        ("create unique index a_name on a (name) where name <> ''", True),
+        ("ALTER TABLE a ADD COLUMN price VARCHAR(7) NOT NULL DEFAULT ''", True),
+        ("ALTER TABLE a ADD CONSTRAINT b_fk FOREIGN KEY (b) REFERENCES b (id)", True),
+        ("CREATE TABLE a AS SELECT empty_the_table()", False),
+        ("CREATE TABLE a (id INTEGER); DROP TABLE b", False),
+        ("ALTER TABLE a ADD COLUMN x INTEGER, DROP COLUMN y", False),
+        ("ALTER TABLE a DROP COLUMN y", False),
+        ("UPDATE a SET x = 1", False),
+        ("INSERT INTO a VALUES (1)", False),
+    ],
+)
+def test_only_a_statement_that_adds_is_let_through_unwatched(
+    sqlite_url: DatabaseUrl, statement: str, only_adds: bool
+) -> None:
+    database, looked = adopt(connect(sqlite_url)), []
+    database.before_loss = lambda: looked.append(statement)
+    with suppress(pw.DatabaseError):
+        database.execute_sql(statement)
+    assert bool(looked) != only_adds
 
 
 def test_a_migration_that_means_it_says_so(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
