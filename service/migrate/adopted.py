@@ -70,7 +70,7 @@ class _Recorded:
             )
         if self.is_in_batch and _ENDS_TRANSACTION.match(statement):
             raise Refused("Each batch of a backfill is committed by the runner, together with how far it came.")
-        if params is not None:
+        if params:
             return super().execute_sql(sql, params)  # type: ignore[misc]
         # Peewee would hand the driver an empty tuple, which makes it look for % in the text.
         with pw.__exception_wrapper__:  # type: ignore[attr-defined]  # the stub leaves it out

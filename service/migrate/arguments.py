@@ -119,6 +119,14 @@ def _rollback_options(command: argparse.ArgumentParser) -> None:
 
 def _name_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("name", help="a few words, such as add_color_to_personas")
+    command.add_argument(
+        "--rename",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="a column or table that has a new name, such as bots.mood=bots.feeling or bots=robots",
+    )
+    command.add_argument("--no-rename", action="store_true", help="nothing has a new name: drop the old, add the new")
 
 
 def _create_options(command: argparse.ArgumentParser) -> None:

@@ -75,15 +75,20 @@ def rollback(options: argparse.Namespace, config: Config) -> int:
 
 
 def create(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import develop
+    from service.migrate import develop, draft, renames
 
-    models = develop.load_models(config.models) if options.auto else None
-    is_sqlite = config.migration_database_url.is_sqlite
-    path = develop.create(config.migrations_dir, options.name, models=models, is_sqlite=is_sqlite)
-    if path is None:
+    if not options.auto:
+        print(f"Created {draft.empty(config.migrations_dir, options.name)}")
+        return 0
+    wishes = renames.Wishes(tuple(options.rename), options.no_rename, _ask_rename if sys.stdin.isatty() else None)
+    models = develop.load_models(config.models)
+    written = draft.create(config.migration_database_url, config.migrations_dir, options.name, models, wishes)
+    if written is None:
         print("The models ask for no change; nothing was written.")
         return 0
-    print(f"Created {path}")
+    print(f"Created {written.path}")
+    for note in written.notes:
+        print(f"  {note}", file=sys.stderr)
     return 0
 
 
@@ -199,11 +204,19 @@ def _check_models(config: Config) -> int:
 
 
 def _model_changes(config: Config) -> list[str]:
-    """What a draft from the models would write: nothing where they agree with the migrations."""
-    from service.migrate import develop, files
+    """How the tables of the migrations differ from those of the models; nothing where they agree."""
+    from service.migrate import develop, draft
 
-    is_sqlite = config.migration_database_url.is_sqlite
-    return develop.changes(files.scan(config.migrations_dir), develop.load_models(config.models), is_sqlite=is_sqlite)
+    return draft.differences(config.migration_database_url, config.migrations_dir, develop.load_models(config.models))
+
+
+def _ask_rename(old: str, new: str) -> bool:
+    return input(
+        f"Is {new} the new name of {old}? With no, {old} is dropped with its data. [y/N] "
+    ).strip().lower() in (
+        "y",
+        "yes",
+    )
 
 
 def _target(options: argparse.Namespace, config: Config) -> Target:

@@ -1,4 +1,4 @@
-"""For the developer's own machine: draft a migration, push and pull models, start over."""
+"""For the developer's own machine: push and pull models, start over."""
 
 from __future__ import annotations
 
@@ -11,54 +11,13 @@ from types import ModuleType
 from typing import Any
 
 import peewee as pw
-from peewee_migrate.auto import diff_many
 
-from service.migrate import engine, files
+from service.migrate import engine
 from service.migrate.connection import connect
 from service.migrate.errors import Refused
 from service.migrate.history import HISTORY, JOURNAL
 from service.migrate.verbs import Migrator
 from service.url import MEMORY, DatabaseUrl
-
-_TEMPLATE = '''"""{title}."""
-
-from __future__ import annotations
-
-import peewee as pw
-from peewee_migrate import Migrator
-
-
-def migrate(migrator: Migrator, database: pw.Database, *, fake: bool = False) -> None:
-    {migrate}
-
-
-def rollback(migrator: Migrator, database: pw.Database, *, fake: bool = False) -> None:
-    {rollback}
-'''
-_EMPTY = 'pass  # for example: migrator.add_fields("chatbots", color=pw.CharField(null=True))'
-
-
-def create(folder: Path, title: str, *, models: list[type[pw.Model]] | None, is_sqlite: bool) -> Path | None:
-    """Write the next migration: an empty one, or with `models` what leads from the files to them. Returns its path,
-    or None where the models ask for no change. A folder that does not exist yet is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found = files.scan(folder)
-    migrate = rollback = _EMPTY
-    if models is not None:
-        forward = changes(found, models, is_sqlite=is_sqlite)
-        if not forward:
-            return None
-        migrate, rollback = _indented(forward), _indented(_reverse(found, models, is_sqlite=is_sqlite))
-    path = folder / f"{files.next_name(found, title)}.py"
-    words = title.strip().replace("_", " ")
-    path.write_text(_TEMPLATE.format(title=words[:1].upper() + words[1:], migrate=migrate, rollback=rollback), "utf-8")
-    return path
-
-
-def changes(found: tuple[files.MigrationFile, ...], models: list[type[pw.Model]], *, is_sqlite: bool) -> list[str]:
-    """The operations that lead from the migrations to the models, as source; none where they agree."""
-    migrator = engine.replay(found, is_sqlite=is_sqlite)
-    return _with_peewees_json(diff_many(models, list(migrator.orm), migrator))
 
 
 def load_models(name: str) -> list[type[pw.Model]]:
@@ -141,20 +100,6 @@ def _opened(url: DatabaseUrl) -> Iterator[Any]:
         yield engine.Engine(connection, ()).database
     finally:
         connection.close()
-
-
-def _reverse(found: tuple[files.MigrationFile, ...], models: list[type[pw.Model]], *, is_sqlite: bool) -> list[str]:
-    migrator = engine.replay(found, is_sqlite=is_sqlite)
-    return _with_peewees_json(diff_many(list(migrator.orm), models, migrator, reverse=True))
-
-
-def _with_peewees_json(operations: list[str]) -> list[str]:
-    """peewee_migrate takes every JSONField for playhouse's, which is json rather than jsonb on PostgreSQL."""
-    return [operation.replace("pw_pext.JSONField(", "pw.JSONField(") for operation in operations]
-
-
-def _indented(operations: list[str]) -> str:
-    return "\n\n".join(operations).replace("\n", "\n    ") or "pass"
 
 
 def _models_in(module: ModuleType) -> list[type[pw.Model]]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import peewee as pw
 
 from service.migrate import schema
-from service.migrate.connection import APPLICATION, Connection, connect
+from service.migrate.connection import APPLICATION, Connection, connect, explain
 from service.migrate.engine import Engine
 from service.migrate.errors import BrokenScript, MigrateError
 from service.migrate.files import MigrationFile
@@ -28,37 +31,62 @@ class _Undo(Exception):
     """Ends the transaction of the shadow; never seen outside."""
 
 
+@dataclass(frozen=True)
+class Trial:
+    """The schema before a migration, after it, and after its rollback; None where `problem` came in between."""
+
+    before: Snapshot
+    after: Snapshot | None = None
+    back: Snapshot | None = None
+    problem: str = ""
+
+
 def snapshots(url: DatabaseUrl, files: Sequence[MigrationFile]) -> list[Snapshot]:
     """The schema before the first of these migrations and after each of them: one more than there are files.
     Raises BrokenScript where a migration can't run on empty tables."""
-    place = DatabaseUrl("sqlite", MEMORY) if url.is_sqlite else url
-    connection = connect(place, application=f"{APPLICATION}-shadow")
-    try:
-        with _silent_migrations():
-            return _in_memory(connection, files) if url.is_sqlite else _in_scratch_schema(connection, files)
-    finally:
-        connection.close()
-
-
-def _in_memory(connection: Connection, files: Sequence[MigrationFile]) -> list[Snapshot]:
-    connection.execute("PRAGMA foreign_keys = OFF")
-    engine = Engine(connection, ())
-    with engine.database.atomic():
+    with scratch(url) as (connection, engine):
         return _after_each(connection, engine, files)
 
 
-def _in_scratch_schema(connection: Connection, files: Sequence[MigrationFile]) -> list[Snapshot]:
-    name = f"slipway_shadow_{os.getpid()}"
-    engine = Engine(connection, ())
-    found: list[Snapshot] = []
+def trial(url: DatabaseUrl, files: Sequence[MigrationFile], draft: MigrationFile) -> Trial:
+    """Apply a migration that no database has seen, after these, and undo it."""
+    with scratch(url) as (connection, engine):
+        before = _after_each(connection, engine, files)[-1]
+        after = None
+        try:
+            after = _after_each(connection, engine, [draft])[-1]
+            for step in engine.rollback_steps(draft):
+                _run(engine, step)
+            return Trial(before, after, schema.take(connection))
+        except Exception as error:
+            cause = error.__cause__ if isinstance(error, BrokenScript) and error.__cause__ else error
+            return Trial(before, after, None, explain(cause))
+
+
+def made_by(url: DatabaseUrl, make: Callable[[pw.Database], None]) -> Snapshot:
+    """The schema that a function makes in an empty database."""
+    with scratch(url) as (connection, engine):
+        make(engine.database)
+        return schema.take(connection)
+
+
+@contextmanager
+def scratch(url: DatabaseUrl) -> Iterator[tuple[Connection, Engine]]:
+    """An empty place of the database's own kind, of which nothing remains."""
+    place = DatabaseUrl("sqlite", MEMORY) if url.is_sqlite else url
+    connection = connect(place, application=f"{APPLICATION}-shadow")
     try:
-        with engine.database.atomic():
-            connection.execute(f"CREATE SCHEMA {name}")
-            connection.execute(f"SET LOCAL search_path = {name}")
-            found = _after_each(connection, engine, files)
+        connection.execute("PRAGMA foreign_keys = OFF" if url.is_sqlite else "SELECT 1")
+        engine = Engine(connection, ())
+        with _silent_migrations(), suppress(_Undo), engine.database.atomic():
+            if not url.is_sqlite:
+                name = f"slipway_shadow_{os.getpid()}"
+                connection.execute(f"CREATE SCHEMA {name}")
+                connection.execute(f"SET LOCAL search_path = {name}")
+            yield connection, engine
             raise _Undo
-    except _Undo:
-        return found
+    finally:
+        connection.close()
 
 
 def _after_each(connection: Connection, engine: Engine, files: Sequence[MigrationFile]) -> list[Snapshot]:

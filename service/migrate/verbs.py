@@ -11,10 +11,10 @@ from typing import Any
 
 import peewee as pw
 from peewee_migrate.migrator import ORM
-from peewee_migrate.migrator import Migrator as PeeweeMigrator
-from playhouse.migrate import Operation, make_index_name
+from playhouse.migrate import Operation
 
 from service.migrate import statements
+from service.migrate.alter import Alterations
 from service.migrate.backfill import Backfill
 from service.migrate.rows import Change
 from service.migrate.sqlite import SafeSqliteMigrator
@@ -45,7 +45,7 @@ class Steps(list[Any]):
             self.append(operation)
 
 
-class Migrator(PeeweeMigrator):
+class Migrator(Alterations):
     """peewee_migrate's verbs. The state of the tables is replayed when a migration first asks for it, not before."""
 
     def __init__(self, database: pw.Database, replayed: Callable[[], list[type[pw.Model]]] | None = None) -> None:
@@ -70,8 +70,8 @@ class Migrator(PeeweeMigrator):
 
     def begin(self, path: Path) -> Steps:
         """Start collecting the steps that the code of a file asks for."""
-        self.__ops__ = Steps(path)
-        return self.__ops__
+        self.__ops__ = collected = Steps(path)
+        return collected
 
     def create_model(self, model: Any) -> Any:
         """As the original, without asking for the state; and a table that is already there is an error, since a
@@ -111,21 +111,6 @@ class Migrator(PeeweeMigrator):
             super().add_fields(model, allow_not_null=allow_not_null or is_instant, **{name: field})
         return self.__get_model__(model)
 
-    def add_index(
-        self, model: str | type[pw.Model], *columns: str, unique: bool = False, concurrently: bool = False, **more: Any
-    ) -> type[pw.Model]:
-        """As the original; with concurrently=True nobody's writes wait for it on PostgreSQL, which needs
-        `atomic = False`. SQLite has no such thing and needs none."""
-        model = super().add_index(model, *columns, unique=unique, **more)
-        if concurrently and not isinstance(self.__database__, pw.SqliteDatabase):
-            self.__ops__.pop()
-            table, names = model._meta.table_name, [model._meta.fields[name].column_name for name in columns]
-            known = pw.Table(table)
-            index = pw.Index(make_index_name(table, names), known, [getattr(known.c, n) for n in names], unique, **more)
-            sql, _ = self.__migrator__.make_context().sql(pw.ValueLiterals(index)).query()
-            self.__ops__.append(Execute(self.__database__, sql.replace("INDEX", "INDEX CONCURRENTLY", 1)))
-        return model
-
     def add_default(self, model: str | type[pw.Model], name: str, default: Any) -> type[pw.Model]:
         """Set the default that new rows get; the original overwrites every row that is there."""
         model = self.__get_model__(model)
@@ -134,6 +119,8 @@ class Migrator(PeeweeMigrator):
         literal = _literal(default)
         if literal is None:
             raise ValueError(f"the default of {name} is no constant that a database can keep: {type(default).__name__}")
+        others = [one for one in field.constraints or () if not _is_default(one)]
+        field.constraints = [*others, pw.SQL(f"DEFAULT {literal}")]
         operations: Any = self.__migrator__
         if isinstance(self.__database__, pw.SqliteDatabase):
             self.__ops__.append(operations.set_default(model._meta.table_name, field.column_name, literal))
@@ -189,13 +176,17 @@ def line_of(frame: FrameType | None, path: str) -> int:
 def _keeps_server_default(field: pw.Field) -> bool:
     """Whether the column has a DEFAULT in the database; gives it one where the field's default is a constant."""
     constraints = field.constraints or []
-    if any("DEFAULT" in getattr(part, "sql", "").upper() for part in constraints):
+    if any(map(_is_default, constraints)):
         return True
     literal = None if isinstance(field, pw.ForeignKeyField) else _literal(field.default)
     if literal is None:
         return False
     field.constraints = [*constraints, pw.SQL(f"DEFAULT {literal}")]
     return True
+
+
+def _is_default(constraint: Any) -> bool:
+    return str(getattr(constraint, "sql", "")).upper().startswith("DEFAULT ")
 
 
 def _literal(value: Any) -> str | None:

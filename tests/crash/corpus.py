@@ -60,6 +60,7 @@ migrator.drop_not_null("books", "heading")
 migrator.add_default("books", "price", 7)
 migrator.drop_constraints("books", "books_price")
 migrator.add_constraint("books", "books_dear", pw.SQL("CHECK (price < 1000)"))
+migrator.change_constraints("books", pw.SQL("CONSTRAINT books_dear CHECK (price < 1000)"), pw.Check("price > -5"))
 migrator.sql("UPDATE authors SET name = name || %s" if not is_sqlite else "UPDATE authors SET name = name || ?", " 🐙")
 migrator.drop_index("authors", "rank")
 """

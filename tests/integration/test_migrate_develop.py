@@ -145,3 +145,16 @@ def test_models_that_can_not_be_imported_are_named(project: Project, monkeypatch
 def test_the_next_number_is_not_the_count(project: Project) -> None:
     write(project.migrations, "007_x")
     assert project.migrate("create", "y")[1].endswith("008_y.py\n")
+
+
+def test_a_rename_is_named_on_the_command_line(project: Project) -> None:
+    project.models(MODELS.replace("    class Meta", FIELD + "    class Meta"))
+    project.migrate("dev", "bots")
+    rows(project.url, "INSERT INTO bots (name, notes, mood) VALUES ('a', '{}', 'glad')")
+    project.models(MODELS.replace("    class Meta", FIELD.replace("mood", "feeling") + "    class Meta"))
+    code, said = project.migrate("dev", "feeling")
+    assert code == 1
+    assert "say --rename bots.mood=bots.feeling; " in said
+    code, said = project.migrate("dev", "feeling", "--rename", "bots.mood=bots.feeling")
+    assert code == 0, said
+    assert rows(project.url, "SELECT feeling FROM bots") == [("glad",)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import develop, runner, schema
+from service.migrate import develop, draft, runner, schema
 from service.migrate.connection import connect
 from service.models import TABLES
 from service.url import ROOT, DatabaseUrl
@@ -82,11 +82,8 @@ def test_the_migrations_make_what_the_models_say(database_url: DatabaseUrl, tmp_
     assert len(migrated.tables) == len(TABLES)
 
 
-@pytest.mark.parametrize("is_sqlite", [True, False])
-def test_a_draft_from_the_models_finds_nothing_left_to_do(is_sqlite: bool) -> None:
-    from service.migrate import files
-
-    assert develop.changes(files.scan(FOLDER), list(TABLES), is_sqlite=is_sqlite) == []
+def test_a_draft_from_the_models_finds_nothing_left_to_do(database_url: DatabaseUrl) -> None:
+    assert draft.differences(database_url, FOLDER, list(TABLES)) == []
 
 
 def test_every_migration_can_be_undone_and_done_again(database_url: DatabaseUrl) -> None:
