@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from service.migrate import cli, files
+from service.migrate import apply, arguments, cli, commands, files, show
 from service.migrate.connection import connect
 from service.url import DatabaseUrl
 from tests.crash import picture
@@ -30,6 +30,8 @@ from tests.support.postgresql import GivenServer, create_database, drop_database
 from tests.support.processes import environment
 
 Fill = Callable[[str], Sequence[str]]
+# What `migrate deploy` imports only when it needs it, so that no child has to.
+WARM = (apply, arguments, commands, show)
 
 
 @dataclass(frozen=True)
