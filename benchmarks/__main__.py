@@ -43,8 +43,9 @@ def _measure(chosen: Sequence[Callable[[scenarios.Bench], Result]], rounds: int)
         for engine, databases in found.items():
             folder = Path(place) / engine
             folder.mkdir()
+            bench = scenarios.Bench(engine, databases, folder, rounds)
             for scenario in chosen:
-                yield scenario(scenarios.Bench(engine, databases, folder, rounds))
+                yield scenario(bench)
 
 
 def _circumstances(rounds: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import migrations, tools
@@ -23,6 +23,7 @@ class Bench:
     databases: Databases
     folder: Path
     rounds: int
+    made: set[str] = field(default_factory=set)
 
     def project(self, tool: Tool, count: int) -> Path:
         """A folder with so many migrations of the tool's, made when first asked for."""
@@ -37,8 +38,10 @@ class Bench:
     def applied(self, tool: Tool, count: int) -> str:
         """The name of a database that has all of such a project."""
         name = self._name(tool, count)
-        self.databases.create(name)
-        run(tool.deploy(self.project(tool, count), self.databases.url(name)))
+        if name not in self.made:
+            self.databases.create(name)
+            run(tool.deploy(self.project(tool, count), self.databases.url(name)))
+            self.made.add(name)
         return name
 
     def deploy(self, tool: Tool, count: int, start: str = "", name: str = "") -> Contender:
