@@ -71,6 +71,7 @@ def sign_in(page: Any) -> None:
     page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
+    sync_api.expect(page.get_by_role("heading", name="Chatbots")).to_be_visible()
 
 
 def composer(page: Any) -> Any:
