@@ -12,8 +12,9 @@ import peewee as pw
 from peewee_migrate.migrator import Migrator as PeeweeMigrator
 from playhouse.migrate import make_index_name
 
-from service.migrate import redefinition, shape
-from service.migrate.shape import Column
+from service.migrate import redefinition
+from service.migrate.drafting import shape
+from service.migrate.drafting.shape import Column
 from service.migrate.sqlite import rebuild
 
 _PLAIN_INDEXES_ON_SQLITE = """

@@ -75,7 +75,8 @@ def rollback(options: argparse.Namespace, config: Config) -> int:
 
 
 def create(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import develop, draft, renames
+    from service.migrate import develop
+    from service.migrate.drafting import draft, renames
 
     if not options.auto:
         print(f"Created {draft.empty(config.migrations_dir, options.name)}")
@@ -205,7 +206,8 @@ def _check_models(config: Config) -> int:
 
 def _model_changes(config: Config) -> list[str]:
     """How the tables of the migrations differ from those of the models; nothing where they agree."""
-    from service.migrate import develop, draft
+    from service.migrate import develop
+    from service.migrate.drafting import draft
 
     return draft.differences(config.migration_database_url, config.migrations_dir, develop.load_models(config.models))
 

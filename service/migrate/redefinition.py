@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from service.migrate import ddl
 from service.migrate.ddl import Table
-from service.migrate.shape import Column, Reference
+from service.migrate.drafting.shape import Column, Reference
 
 _SERIAL = {"SERIAL": "INTEGER", "BIGSERIAL": "BIGINT"}
 

@@ -8,8 +8,8 @@ from typing import Any
 import peewee as pw
 import pytest
 
+from service.migrate.drafting.renames import Wishes
 from service.migrate.errors import Refused
-from service.migrate.renames import Wishes
 from service.url import DatabaseUrl
 from tests.support.drafts import Studio, ruff_complains
 from tests.support.migrations import rows, write

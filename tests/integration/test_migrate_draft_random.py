@@ -12,7 +12,7 @@ import peewee as pw
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.migrate.renames import Wishes
+from service.migrate.drafting.renames import Wishes
 from service.url import DatabaseUrl
 from tests.support.drafts import Studio
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import develop, draft, runner, schema
+from service.migrate import develop, runner, schema
 from service.migrate.connection import connect
+from service.migrate.drafting import draft
 from service.models import TABLES
 from service.url import ROOT, DatabaseUrl
 from tests.support.migrations import applied, rows, target

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import peewee as pw
 
-from service.migrate import draft, runner
-from service.migrate.draft import Written
-from service.migrate.renames import Wishes
+from service.migrate import runner
+from service.migrate.drafting import draft
+from service.migrate.drafting.draft import Written
+from service.migrate.drafting.renames import Wishes
 from service.url import DatabaseUrl
 from tests.support.migrations import target
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from service.migrate import changes
-from service.migrate.changes import Renames
+from service.migrate.drafting import changes
+from service.migrate.drafting.changes import Renames
+from service.migrate.drafting.shape import Column, Table, Tables
 from service.migrate.errors import Refused
-from service.migrate.shape import Column, Table, Tables
 
 
 @dataclass(frozen=True)

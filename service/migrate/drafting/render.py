@@ -8,8 +8,8 @@ from typing import Any
 
 import peewee as pw
 
-from service.migrate.shape import Column, Index, Table
-from service.migrate.source import Group, Source, Text, call, lay_out, listed, quoted, statement, tupled
+from service.migrate.drafting.shape import Column, Index, Table
+from service.migrate.drafting.source import Group, Source, Text, call, lay_out, listed, quoted, statement, tupled
 
 _PLAIN_DEFAULTS = (str, int, float, bool)
 # Parameters that a field keeps under their own name and that matter to its column, or to what it takes for a value.

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import peewee as pw
 
-from service.migrate import agreement, changes, engine, files, renames, shadow, shape
-from service.migrate.agreement import Ground
-from service.migrate.changes import Renames
+from service.migrate import engine, files, shadow
 from service.migrate.connection import explain, is_driver_error
+from service.migrate.drafting import agreement, changes, renames, shape
+from service.migrate.drafting.agreement import Ground
+from service.migrate.drafting.changes import Renames
+from service.migrate.drafting.renames import Wishes
+from service.migrate.drafting.shape import Tables
 from service.migrate.errors import BrokenScript, DatabaseUnreachable, Refused
 from service.migrate.files import MigrationFile
-from service.migrate.renames import Wishes
-from service.migrate.shape import Tables
 from service.url import DatabaseUrl
 
 _TEMPLATE = '''"""{title}."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from service.migrate import render
-from service.migrate.shape import Column, Index, Table, Tables
-from service.migrate.source import Source, Text, call, tall
+from service.migrate.drafting import render
+from service.migrate.drafting.shape import Column, Index, Table, Tables
+from service.migrate.drafting.source import Source, Text, call, tall
 
 _FILL = "    # Rows that are there already need a value first: until they have one, the next line fails."
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 import peewee as pw
 
-from service.migrate import changes, develop, engine, schema, shadow, shape
+from service.migrate import develop, engine, schema, shadow
+from service.migrate.drafting import changes, shape
+from service.migrate.drafting.shape import Column, Table, Tables
 from service.migrate.files import MigrationFile
 from service.migrate.schema import Snapshot, TableSchema
-from service.migrate.shape import Column, Table, Tables
 from service.url import DatabaseUrl
 
 _BOOLEANS = {"TRUE": "1", "FALSE": "0"}
