@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -16,7 +17,7 @@ from service.url import MEMORY, DatabaseUrl
 
 APPLICATION = "slipway-migrate"
 HOST = os.uname().nodename
-# What waiting rarely mends; a few attempts still cover a server that is making its database right now.
+# What waiting rarely mends on a server; a few attempts still cover one that is making its database right now.
 _PERMANENT = re.compile(r"authentication|does not exist|no pg_hba|permission denied|invalid", re.IGNORECASE)
 _PERMANENT_ATTEMPTS = 3
 _PAUSE = 2.0
@@ -84,16 +85,23 @@ def connect(
             reason = explain(error)
             if not is_driver_error(error):
                 raise
-        is_last = time.monotonic() + _PAUSE > deadline
-        if is_last or (_PERMANENT.search(reason) and attempt >= _PERMANENT_ATTEMPTS):
+        if time.monotonic() + _PAUSE > deadline or attempt >= _attempts(url, reason):
             raise DatabaseUnreachable(str(url), reason, attempt)
         on_attempt(attempt, reason)
         time.sleep(_PAUSE)
 
 
+def _attempts(url: DatabaseUrl, reason: str) -> float:
+    """How many are worth while: a file that is no database will be none in a minute either."""
+    if url.is_sqlite:
+        return math.inf if "locked" in reason else 1
+    return _PERMANENT_ATTEMPTS if _PERMANENT.search(reason) else math.inf
+
+
 def explain(error: BaseException) -> str:
     """A driver's message in one line: without the addresses it repeats, without what it quotes from the data."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     text = (lines or [type(error).__name__])[0]
     text = re.sub(r"^connection to server (at|on socket) .*? failed: ", "", text)
     return text.removeprefix("FATAL:").removeprefix("ERROR:").strip().rstrip(".")

@@ -28,7 +28,7 @@ class DatabaseUnreachable(MigrateError):
     def __init__(self, database: str, reason: str, attempts: int) -> None:
         self.database, self.reason, self.attempts = database, reason, attempts
         tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        super().__init__(f"Can't reach {database} after {tries}: {reason}.")
+        super().__init__(f"Can't reach {database} after {tries}: {reason}. Is it there, and is DATABASE_URL right?")
 
 
 class MigrationFailed(MigrateError):

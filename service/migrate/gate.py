@@ -47,13 +47,15 @@ def wait(
     url: DatabaseUrl, folder: Path, seconds: float, *, on_wait: Callable[[str], None] = lambda _reason: None
 ) -> Verdict:
     """Ask until the gate opens or `seconds` are over; `on_wait` hears each new reason once."""
-    deadline, told = time.monotonic() + seconds, ""
+    deadline, told, attempts = time.monotonic() + seconds, "", 0
     while True:
+        attempts += 1
         failure: DatabaseUnreachable | None = None
         try:
             verdict = check(url, folder)
         except DatabaseUnreachable as error:
-            failure, verdict = error, Verdict(False, (), str(error))
+            failure = DatabaseUnreachable(error.database, error.reason, attempts)
+            verdict = Verdict(False, (), f"the database can't be reached: {error.reason}")
         if verdict.is_open or time.monotonic() + _PAUSE > deadline:
             if failure:
                 raise failure

@@ -217,13 +217,23 @@ def test_a_database_that_is_missing_and_a_wrong_password_are_told_apart(
     assert said.code == 2
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_no_database_is_named_at_once(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Waiting would not make it one, however long the wait that is allowed."""
     (tmp_path / "notes.txt").write_text("not a database, but long enough to be read as one " * 10)
-    said = Command(DatabaseUrl("sqlite", str(tmp_path / "notes.txt")), folder, capsys)("deploy", "--wait", "0")
+    said = Command(DatabaseUrl("sqlite", str(tmp_path / "notes.txt")), folder, capsys)("deploy", "--wait", "60")
     assert (said.code, said.err.strip()) == (
         2,
-        f"Can't reach SQLite database {tmp_path}/notes.txt after 1 attempt: file is not a database.",
+        f"Can't reach SQLite database {tmp_path}/notes.txt after 1 attempt: file is not a database."
+        " Is it there, and is DATABASE_URL right?",
     )
+
+
+def test_a_folder_that_can_not_be_made_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = Command(DatabaseUrl("sqlite", "/proc/nowhere/x.db"), folder, capsys)("deploy", "--wait", "60")
+    assert said.code == 2
+    assert "/proc/nowhere/x.db after 1 attempt: No such file or directory." in said.err
 
 
 def test_a_bad_setting_stops_the_command_and_names_the_variable(

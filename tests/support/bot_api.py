@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -95,6 +95,10 @@ def _handler(api: BotApi) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
                 return
             payload = json.dumps(answer).encode()
+            with suppress(ConnectionError):  # who asked may have been killed meanwhile: that is what some tests do
+                self._send_back(answer, payload)
+
+        def _send_back(self, answer: dict[str, Any], payload: bytes) -> None:
             self.send_response(200 if answer["ok"] else int(answer["error_code"]))
             self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
