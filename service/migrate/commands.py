@@ -62,7 +62,7 @@ def resolve(options: argparse.Namespace, config: Config) -> int:
 
 def rollback(options: argparse.Namespace, config: Config) -> int:
     def confirm(names: Sequence[str]) -> None:
-        _confirm(f"This undoes {', '.join(reversed(names))} and destroys the data that they hold.", options.yes)
+        _confirm(f"This undoes {', '.join(reversed(names))} and destroys the data in what it takes away.", options.yes)
 
     show.migrations_words(to_stderr=options.json)
     outcome = runner.rollback(_target(options, config), to=options.to, confirm=confirm)
