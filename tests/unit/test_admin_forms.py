@@ -38,7 +38,7 @@ def test_a_configuration_is_read_as_json(typed: str, value: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("typed", "complaint"),
     [
-        ('{\n  "a": 1,\n}', "Not JSON: Expecting property name enclosed in double quotes in line 3, column 1."),
+        ('{\n  "a" 1\n}', "Not JSON: Expecting ':' delimiter in line 2, column 7."),
         ("[1]", "This has to be an object: { … }"),
         ("null", "This has to be an object: { … }"),
         ('{"a": NaN}', "This holds a number too large, or is nested too deeply, to be stored as JSON."),
