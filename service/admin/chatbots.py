@@ -9,8 +9,8 @@ from flask import Blueprint, abort, flash, g, redirect, render_template, request
 from werkzeug.wrappers import Response
 
 from service.admin.forms import ChatbotForm
-from service.admin.records import find
-from service.chat import providers, versions
+from service.admin.records import find_chatbot
+from service.chat import access, providers, versions
 from service.database import proxy, writing
 from service.models import SETTINGS, Chatbot, ChatbotVersion, Conversation, Creator, CreatorUser, User
 
@@ -20,7 +20,8 @@ pages = Blueprint("chatbots", __name__, url_prefix="/chatbots")
 @pages.get("/")
 def index() -> str:
     chatbots = list(
-        Chatbot.select(Chatbot, ChatbotVersion)
+        access.chatbots(g.user)
+        .select_extend(ChatbotVersion)
         .join(ChatbotVersion, pw.JOIN.LEFT_OUTER, on=Chatbot.current_version)
         .order_by(Chatbot.title, Chatbot.id)
     )
@@ -46,7 +47,7 @@ def create() -> Response | tuple[str, int]:
 
 @pages.get("/<int:chatbot_id>")
 def show(chatbot_id: int) -> str:
-    chatbot = find(Chatbot, chatbot_id)
+    chatbot = find_chatbot(chatbot_id)
     return render_template(
         "chatbots/show.html", chatbot=chatbot, current=versions.current(chatbot), versions=_versions(chatbot)
     )
@@ -54,7 +55,7 @@ def show(chatbot_id: int) -> str:
 
 @pages.get("/<int:chatbot_id>/versions/<int:number>")
 def version(chatbot_id: int, number: int) -> str:
-    chatbot = find(Chatbot, chatbot_id)
+    chatbot = find_chatbot(chatbot_id)
     shown = next((row for row in _versions(chatbot) if row.number == number), None)
     if shown is None:
         abort(404)
@@ -63,14 +64,14 @@ def version(chatbot_id: int, number: int) -> str:
 
 @pages.get("/<int:chatbot_id>/edit")
 def edit(chatbot_id: int) -> str:
-    chatbot = find(Chatbot, chatbot_id)
+    chatbot = find_chatbot(chatbot_id)
     current = versions.current(chatbot)
     return _form_page(_form(current, title=chatbot.title, expected=current.number), chatbot)
 
 
 @pages.post("/<int:chatbot_id>/edit")
 def publish(chatbot_id: int) -> Response | tuple[str, int]:
-    chatbot = find(Chatbot, chatbot_id)
+    chatbot = find_chatbot(chatbot_id)
     form = _form(present=chatbot.model_provider)
     if not form.validate():
         return _form_page(form, chatbot), 400

@@ -8,8 +8,9 @@ import peewee as pw
 from flask import Blueprint, g, render_template, request
 
 from service.admin import paging
-from service.admin.records import find
-from service.models import Chatbot, ChatbotVersion, Conversation, Message, Persona, ToolLog, User
+from service.admin.records import find_chatbot, find_conversation
+from service.chat import access
+from service.models import ChatbotVersion, Conversation, Message, Persona, ToolLog, User
 
 pages = Blueprint("conversations", __name__, url_prefix="/conversations")
 
@@ -19,7 +20,7 @@ MESSAGES_SHOWN = 100
 
 @pages.get("/")
 def index() -> str:
-    chatbot = find(Chatbot, request.args.get("chatbot", 0, int)) if request.args.get("chatbot") else None
+    chatbot = find_chatbot(request.args.get("chatbot", 0, int)) if request.args.get("chatbot") else None
     query = _listed().limit(PAGE_SIZE + 1)
     if chatbot:
         query = query.where(Conversation.chatbot == chatbot)
@@ -40,7 +41,7 @@ def index() -> str:
 
 @pages.get("/<int:conversation_id>")
 def show(conversation_id: int) -> str:
-    conversation = find(Conversation, conversation_id)
+    conversation = find_conversation(conversation_id)
     before = request.args.get("before", None, int)
     page = paging.take(list(said(conversation, before).limit(MESSAGES_SHOWN + 1)), MESSAGES_SHOWN)
     messages = page.rows[::-1]
@@ -74,8 +75,8 @@ def is_thread_of(user: User, thread: str | None) -> bool:
 
 def _listed() -> Any:
     return (
-        Conversation.select(Conversation, Chatbot, ChatbotVersion)
-        .join(Chatbot)
+        access.conversations(g.user)
+        .select_extend(ChatbotVersion)
         .switch(Conversation)
         .join(ChatbotVersion, pw.JOIN.LEFT_OUTER, on=Conversation.chatbot_version)
         .order_by(Conversation.updated_at.desc(), Conversation.id.desc())

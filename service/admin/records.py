@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TypeVar
 
 import peewee as pw
-from flask import abort
+from flask import abort, g
+
+from service.chat import access
+from service.models import Chatbot, Conversation
 
 # What an integer column of PostgreSQL can hold.
 LARGEST_ID = 2**31 - 1
@@ -15,6 +18,25 @@ Record = TypeVar("Record", bound=pw.Model)
 def find(model: type[Record], number: int) -> Record:
     """The record, or the 404 page. A number beyond the column is a 404 too, not an error of the database."""
     found = model.get_or_none(model._meta.primary_key == number) if number <= LARGEST_ID else None
+    if found is None:
+        abort(404)
+    return found
+
+
+def find_chatbot(number: int) -> Chatbot:
+    """One that the user may see; what they may not see is as good as not there."""
+    found: Chatbot = find_among(access.chatbots(g.user), Chatbot, number)
+    return found
+
+
+def find_conversation(number: int) -> Conversation:
+    found: Conversation = find_among(access.conversations(g.user), Conversation, number)
+    return found
+
+
+def find_among(query: pw.ModelSelect[Record], model: type[Record], number: int) -> Record:
+    """The record, if it is one of the query's, or the 404 page."""
+    found = query.where(model._meta.primary_key == number).get_or_none() if number <= LARGEST_ID else None
     if found is None:
         abort(404)
     return found

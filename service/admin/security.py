@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, Response, g, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 from flask_login import LoginManager, current_user
 from flask_wtf import CSRFProtect
 from werkzeug.wrappers import Response as AnyResponse
 
-from service.admin import accounts
+from service.admin import accounts, permissions
 from service.config import Config
 
 # Everything else needs a sign-in, so that a new page is private until somebody says otherwise here.
@@ -77,6 +77,10 @@ def _require_sign_in() -> AnyResponse | None:
         return redirect(url_for("session.sign_in", next=wanted), 303)
     if request.endpoint not in PUBLIC:
         g.user = current_user.user
+        if not permissions.may(
+            g.user, permissions.required(current_app.view_functions[request.endpoint], request.method)
+        ):
+            abort(403)
     return None
 
 

@@ -11,8 +11,9 @@ from werkzeug.wrappers import Response
 
 from service.admin import accounts
 from service.admin.forms import SignInForm
+from service.admin.permissions import needs
 from service.admin.security import is_own_path
-from service.models import User
+from service.models import VIEWER, User
 
 pages = Blueprint("session", __name__)
 logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ def start() -> tuple[str, int] | Response:
 
 
 @pages.post("/sign-out")
+@needs(VIEWER)
 def end() -> Response:
     logout_user()
     session.clear()

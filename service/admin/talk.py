@@ -11,7 +11,8 @@ from werkzeug.wrappers import Response
 
 from service.admin.conversations import MESSAGES_SHOWN, is_thread_of, said
 from service.admin.forms import FirstMessageForm, MessageForm, is_storable
-from service.admin.records import find
+from service.admin.records import find_chatbot
+from service.chat import access
 from service.chat.receive import receive
 from service.models import DEAD, DONE, Chatbot, Conversation, InboxItem, Message
 from service.models.base import utc_now
@@ -37,7 +38,7 @@ def start() -> Response | tuple[str, int]:
     if not form.validate():
         return _first_page(form), 400
     # From the form's key, so that a message sent twice begins one conversation.
-    return _send(find(Chatbot, form.chatbot.data), f"user-{g.user.id}-{(form.key.data or '')[:12]}", form)
+    return _send(find_chatbot(form.chatbot.data), f"user-{g.user.id}-{(form.key.data or '')[:12]}", form)
 
 
 @pages.get("/<int:chatbot_id>/<thread>")
@@ -78,7 +79,7 @@ def _partner(chatbot_id: int, thread: str) -> Chatbot:
     """The chatbot; a thread of somebody else is as good as none."""
     if not (is_thread_of(g.user, thread) and is_storable(thread)):
         abort(404)
-    return find(Chatbot, chatbot_id)
+    return find_chatbot(chatbot_id)
 
 
 def _state(chatbot: Chatbot, thread: str) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def _keyed(form: SomeForm) -> SomeForm:
 
 
 def _offering(form: FirstMessageForm) -> FirstMessageForm:
-    chatbots = Chatbot.select(Chatbot.id, Chatbot.title).order_by(Chatbot.title, Chatbot.id)
+    chatbots = access.chatbots(g.user).order_by(Chatbot.title, Chatbot.id)
     form.chatbot.choices = [(chatbot.id, chatbot.title) for chatbot in chatbots]
     return form
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from service.migrate.connection import Connection
 from service.migrate.history import HISTORY, JOURNAL
+from service.migrate.schema import SQLITE_SHADOWS
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,9 @@ def _named(columns: dict[int, str], numbers: Iterable[int]) -> Iterator[str]:
     return (columns[number] for number in numbers if number in columns)
 
 
-_SQLITE_COLUMNS = """
+_SQLITE_COLUMNS = f"""
 SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
-WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT IN (?, ?)
+WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT IN (?, ?) AND m.name NOT IN ({SQLITE_SHADOWS})
 """
 _SQLITE_THINGS = """
 SELECT m.type, m.name, CASE m.type WHEN 'view' THEN '' ELSE m.tbl_name END, i.name

@@ -141,9 +141,17 @@ def _postgresql(connection: Connection) -> Snapshot:
     return snapshot
 
 
+# What a virtual table, such as one for full-text search, keeps its content in is its own affair.
+SQLITE_SHADOWS = "SELECT name FROM pragma_table_list WHERE type = 'shadow'"
+_SQLITE_MASTER = f"""
+SELECT type, name, tbl_name, sql FROM sqlite_master
+WHERE name NOT LIKE 'sqlite_%' AND tbl_name NOT IN ({SQLITE_SHADOWS})
+"""
+
+
 def _sqlite(connection: Connection) -> Snapshot:
     snapshot = Snapshot()
-    rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+    rows = connection.execute(_SQLITE_MASTER)
     for kind, name, table, sql in sorted(rows.fetchall(), key=lambda row: str(row[0] != "table")):
         if kind == "table":
             snapshot.tables[name] = _sqlite_table(connection, name, sql)

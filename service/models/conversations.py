@@ -13,7 +13,8 @@ ROLES = ("user", "assistant", "twin", "system", "tool")
 
 class Conversation(Table):
     """One thread of talk. `channel` and `thread` say where it takes place: `panel` and a user's id, `telegram`
-    and `chat` or `chat/topic`. Together with the chatbot they name it, so that the next message finds it."""
+    and `chat` or `chat/topic`. Together with the chatbot they name it, so that the next message finds it.
+    `persona` is the one that was chosen for it."""
 
     chatbot = pw.ForeignKeyField(Chatbot, backref="conversations", on_delete="RESTRICT")
     chatbot_version = pw.ForeignKeyField(ChatbotVersion, null=True, backref="conversations", on_delete="RESTRICT")
@@ -24,6 +25,7 @@ class Conversation(Table):
     metadata = pw.JSONField(default=dict, constraints=[pw.SQL("DEFAULT '{}'")])
     created_at = pw.DateTimeField(default=utc_now)
     updated_at = pw.DateTimeField(default=utc_now, index=True)
+    persona = pw.ForeignKeyField(Persona, null=True, backref="+", on_delete="SET NULL")
 
     class Meta:
         table_name = "conversations"
@@ -31,6 +33,9 @@ class Conversation(Table):
 
 
 class Message(Table):
+    """What was said. An answer also says how long the person waited for it, what it cost in tokens, and why it is an
+    apology, if it is one."""
+
     id = pw.BigAutoField()
     chatbot = pw.ForeignKeyField(Chatbot, backref="messages", on_delete="RESTRICT")
     conversation = pw.ForeignKeyField(Conversation, null=True, backref="messages", on_delete="CASCADE")
@@ -42,6 +47,10 @@ class Message(Table):
     reply_to = pw.ForeignKeyField("self", null=True, backref="replies", on_delete="SET NULL")
     metadata = pw.JSONField(default=dict, constraints=[pw.SQL("DEFAULT '{}'")])
     created_at = pw.DateTimeField(default=utc_now)
+    duration_ms = pw.IntegerField(null=True)
+    input_tokens = pw.IntegerField(null=True)
+    output_tokens = pw.IntegerField(null=True)
+    error = pw.TextField(null=True)
 
     class Meta:
         table_name = "messages"
@@ -49,6 +58,10 @@ class Message(Table):
         constraints = [
             pw.SQL("CONSTRAINT messages_role_known CHECK (role IN ('user', 'assistant', 'twin', 'system', 'tool'))")
         ]
+
+
+Message.add_index(Message.created_at, name="messages_by_time")
+Message.add_index(Message.conversation, name="messages_failed", where=Message.error.is_null(False))
 
 
 class ToolLog(Table):

@@ -1,4 +1,5 @@
-"""Work that survives a crash: messages that came in and are not answered, answers that are not delivered."""
+"""Work that survives a crash: messages that came in and are not answered, answers that are not delivered, and duties
+that one process at a time has."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class Job(Table):
 
 
 class InboxItem(Job):
-    """A message to a chatbot. `external_id` is the channel's own number for it, so that it is stored once."""
+    """A message to a chatbot. `external_id` is the channel's own number for it, so that it is stored once; `reply` is
+    what it was answered with, be it an apology."""
 
     chatbot = pw.ForeignKeyField(Chatbot, backref="inbox", on_delete="RESTRICT")
     chatbot_id: int
@@ -35,6 +37,7 @@ class InboxItem(Job):
     thread = pw.CharField(max_length=120)
     content = pw.TextField()
     metadata = pw.JSONField(default=dict)
+    reply = pw.ForeignKeyField(Message, null=True, backref="+", on_delete="SET NULL")
 
     class Meta:
         table_name = "inbox"
@@ -52,6 +55,19 @@ class OutboxItem(Job):
 
     class Meta:
         table_name = "outbox"
+
+
+class Duty(Table):
+    """Something that one process at a time does, such as asking Telegram for updates: who has it, until when, and when
+    it was last done."""
+
+    name = pw.CharField(max_length=60, unique=True)
+    holder = pw.CharField(max_length=120, null=True)
+    held_until = pw.DateTimeField(null=True)
+    done_at = pw.DateTimeField(null=True)
+
+    class Meta:
+        table_name = "duties"
 
 
 def _index_what_waits(model: type[Job], *lane: pw.Field) -> None:

@@ -17,11 +17,13 @@ ALLOWED = {
     "config": {"url"},
     "database": {"url"},
     "models": {"database"},
+    "limits": {"models", "database"},
+    "audit": {"models"},
     "chat": {"models", "database"},
     "migrate": {"url"},
     "seed": {"chat", "models", "database", "config"},
     "bot": {"chat", "models", "database", "config", "faults", "url"},
-    "admin": {"chat", "models", "database", "config", "faults", "migrate", "url"},
+    "admin": {"chat", "models", "database", "config", "faults", "limits", "audit", "migrate", "url"},
 }
 # The edge of the runner is where its process starts, so it reads the settings.
 EDGES = {"migrate/cli.py": {"config"}, "migrate/commands.py": {"config"}}

@@ -1,0 +1,27 @@
+"""Whose chatbots somebody may see: an owner all of them, everybody else those of the creators they belong to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.models import OWNER, Chatbot, Conversation, CreatorUser, User
+
+
+def sees_all(user: User) -> bool:
+    return bool(user.role == OWNER)
+
+
+def chatbots(user: User) -> Any:
+    """The query of the chatbots that the user may see, to be narrowed and ordered by the caller."""
+    query = Chatbot.select()
+    return query if sees_all(user) else query.where(Chatbot.creator.in_(_creators(user)))
+
+
+def conversations(user: User) -> Any:
+    """The same for the conversations with them; joined with Chatbot already."""
+    query = Conversation.select(Conversation, Chatbot).join(Chatbot)
+    return query if sees_all(user) else query.where(Chatbot.creator.in_(_creators(user)))
+
+
+def _creators(user: User) -> Any:
+    return CreatorUser.select(CreatorUser.creator).where(CreatorUser.user == user)
