@@ -23,7 +23,7 @@ run: $(STAMP)
 	@$(BIN)/python entrypoints/laptop.py '$(PORT)'
 
 test: $(STAMP)
-	$(BIN)/pytest -m "not compose and not crash"
+	$(BIN)/pytest -n auto --dist worksteal -m "not compose and not crash"
 
 compose-test: $(STAMP)
 	$(BIN)/pytest -m compose
