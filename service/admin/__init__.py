@@ -20,7 +20,14 @@ from service.admin import (
 from service.config import Config
 from service.database import bind
 
-PAGES = (session.pages, chatbots.pages, conversations.pages, talk.pages, migrations.pages, health.pages)
+PAGES = (
+    session.pages,
+    chatbots.pages,
+    conversations.pages,
+    talk.pages,
+    migrations.pages,
+    health.pages,
+)
 
 
 def create_app(config: Config | None = None) -> Flask:

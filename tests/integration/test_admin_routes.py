@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 from service.admin.errors import TEXTS
 from service.admin.security import BODY_LIMIT, POLICY
 from service.database import proxy
+from service.models import VIEWER
 from service.url import ROOT, DatabaseUrl
 from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
 from tests.support.postgresql import Server
@@ -103,6 +104,15 @@ def test_what_needs_no_database_opens_no_connection(app: Flask, monkeypatch: pyt
     browser.get("/sign-in")
     assert opened == [1]
     assert proxy.obj.is_closed(), "the connection ends with the request"
+
+
+@ONE_ENGINE
+def test_the_menu_offers_a_viewer_nothing_that_they_may_not_use(app: Flask) -> None:
+    add_user("vera@example.org", role=VIEWER)
+    assert "Talk" in signed_in(app).read("/chatbots/")
+    menu = signed_in(app, "vera@example.org").read("/chatbots/").partition("</nav>")[0]
+    assert "Conversations" in menu
+    assert "Talk" not in menu
 
 
 @ONE_ENGINE
