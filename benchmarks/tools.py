@@ -17,14 +17,13 @@ from service.url import ROOT, DatabaseUrl
 VENV = ROOT / "build" / "benchmark"
 PYTHON = VENV / "bin" / "python"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-# What pip writes for a console script.
+# What pip and uv write for a console script; older ones import re, too.
 _SCRIPT = """\
 #!{python}
-import re
 import sys
-from service.migrate.cli import main
+from service.migrate.cli import run
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())
 """
 
 _CONNECT = {True: "import sqlite3; c = sqlite3.connect({0!r})", False: "import psycopg2; c = psycopg2.connect({0!r})"}

@@ -1,4 +1,4 @@
-"""The settings of every process, read once from the environment. Nothing else reads os.environ."""
+"""The settings of every process, read once from the environment."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from service import environment
+from service.environment import ConfigError
 from service.url import ROOT, BadUrl, DatabaseUrl, parse
 
+__all__ = ["Config", "ConfigError"]
+
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
-# A direct connection for migrations, under the names that hosting platforms give it.
-_MIGRATION_URLS = ("MIGRATION_DATABASE_URL", "DIRECT_URL", "DATABASE_URL_UNPOOLED")
-
 _SECRETS = {"secret_key", "admin_password", "telegram_bot_token"}
-
-
-class ConfigError(Exception):
-    """A setting that can't be used. The message names the variable and never repeats a secret."""
 
 
 class Config(NamedTuple):
@@ -47,12 +44,12 @@ class Config(NamedTuple):
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
         """Read every setting; ConfigError names the first variable that can't be used."""
-        env = _Environment(os.environ if environ is None else environ)
-        database_url = env.url("DATABASE_URL", "sqlite:///data/slipway.db")
+        env = _Environment(environment.variables() if environ is None else environ)
+        database_url = env.url("DATABASE_URL", environment.DATABASE_URL)
         return cls(
             database_url=database_url,
-            migration_database_url=env.first_url(_MIGRATION_URLS) or database_url,
-            migrations_dir=ROOT / env.text("MIGRATIONS_DIR", "migrations"),
+            migration_database_url=env.first_url(environment.MIGRATION_URLS) or database_url,
+            migrations_dir=ROOT / env.text("MIGRATIONS_DIR", environment.MIGRATIONS_DIR),
             models=env.text("MIGRATIONS_MODELS", "service.models"),
             seeder=env.text("MIGRATIONS_SEED", "service.seed:run"),
             run_migrations=env.flag("RUN_MIGRATIONS", default=False),
@@ -71,25 +68,8 @@ class Config(NamedTuple):
         )
 
 
-class _Environment:
-    """Reads one variable at a time; an empty value counts as not set, as Compose passes it."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def text(self, name: str, default: str) -> str:
-        return self._environ.get(name, "").strip() or default
-
-    def secret(self, name: str) -> str:
-        """The variable itself, else the contents of the file that NAME_FILE points to, else nothing."""
-        path = self.text(f"{name}_FILE", "")
-        if self.text(name, "") or not path:
-            return self.text(name, "")
-        try:
-            return Path(path).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise ConfigError(f"{name}_FILE points to {path}, which can't be read: {reason}.") from None
+class _Environment(environment.Environment):
+    """Reads what is more than text."""
 
     def url(self, name: str, default: str) -> DatabaseUrl:
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import peewee as pw
 
-from service.migrate import engine, files, shadow
+from service.migrate import contents, engine, files, shadow
 from service.migrate.connection import explain, is_driver_error
 from service.migrate.drafting import agreement, changes, renames, shape
 from service.migrate.drafting.agreement import Ground
@@ -120,7 +120,7 @@ def _tried(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.py"
         path.write_text(text, "utf-8")
-        draft = MigrationFile(name, len(found) + 1, path, files.checksum(path))
+        draft = MigrationFile(name, len(found) + 1, path, contents.checksum(path))
         trial = shadow.trial(url, found, draft)
     if trial.after is None:
         return [f"it fails: {trial.problem}"]

@@ -1,0 +1,54 @@
+"""The whole way of a command: parse, call, print, exit code. What a command needs it imports when it runs.
+
+Exit codes: 0 done or up to date, 1 refused or pending, 2 error. Results go to stdout, problems to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from service.config import Config, ConfigError
+from service.migrate import arguments, commands, connection
+from service.migrate.errors import MigrateError
+from service.url import BadUrl, parse
+
+Command = Callable[[argparse.Namespace, Config], int]
+
+
+def main(words: Sequence[str]) -> int:
+    options = arguments.parser(commands, words).parse_args(words)
+    try:
+        config = _with_options(Config.from_env(), options)
+        command: Command = options.command
+        return command(options, config)
+    except ConfigError as error:
+        return _fail(str(error), 2)
+    except MigrateError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return _fail("Interrupted; what was running is rolled back.", 130)
+    except Exception as error:
+        if not connection.is_driver_error(error):
+            raise  # a bug of ours: its traceback belongs on the screen
+        return _fail(f"{config.migration_database_url} refuses: {connection.explain(error)}.", 2)
+
+
+def _with_options(config: Config, options: argparse.Namespace) -> Config:
+    try:
+        url = parse(options.database_url) if options.database_url else None
+    except BadUrl as error:
+        raise ConfigError(f"--database-url is not usable: {error}.") from None
+    folder = Path(options.dir).absolute() if options.dir else config.migrations_dir
+    if url:
+        config = config._replace(database_url=url, migration_database_url=url)
+    return config._replace(migrations_dir=folder)
+
+
+def _fail(text: str, code: int) -> int:
+    print(text, file=sys.stderr)
+    return code

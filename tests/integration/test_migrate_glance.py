@@ -1,0 +1,162 @@
+"""A deploy without work: answered after a glance, in the same words, and never where the whole way says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.migrate import console, glance
+from service.migrate.cli import main
+from service.url import DatabaseUrl
+from tests.support.migrations import rows, table, target, write
+from tests.support.processes import as_text, environment, run
+
+
+@pytest.fixture
+def folder(database_url: DatabaseUrl, tmp_path: Path) -> Path:
+    """Three migrations, applied; the second is SQL with a way back."""
+    from service.migrate import runner
+
+    folder = tmp_path / "migrations"
+    write(folder, "001_a", table("a"))
+    (folder / "002_b.sql").write_text("CREATE TABLE b (id INTEGER);")
+    (folder / "002_b.down.sql").write_text("DROP TABLE b;")
+    write(folder, "010_c", table("c"))
+    runner.deploy(target(database_url, folder))
+    return folder
+
+
+def glanced(url: DatabaseUrl, folder: Path, *words: str) -> str:
+    return glance.deploy(["--database-url", as_text(url), "--dir", str(folder), *(words or ["deploy"])], {})
+
+
+def test_a_glance_says_what_the_whole_way_would_say(
+    database_url: DatabaseUrl, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console.main(["--database-url", as_text(database_url), "--dir", str(folder), "deploy"])
+    assert f"{glanced(database_url, folder)}\n" == capsys.readouterr().out
+    assert "3 migrations, the newest is 010_c." in glanced(database_url, folder)
+
+
+def test_the_database_and_the_folder_may_come_from_the_environment(database_url: DatabaseUrl, folder: Path) -> None:
+    env = {
+        "DATABASE_URL": "sqlite:////nowhere/x.db",
+        "DIRECT_URL": as_text(database_url),
+        "MIGRATIONS_DIR": str(folder),
+    }
+    assert glance.deploy(["deploy"], env) == glanced(database_url, folder) != ""
+
+
+def test_a_url_may_come_from_a_file(database_url: DatabaseUrl, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(f"{as_text(database_url)}\n")
+    env = {"DATABASE_URL_FILE": str(tmp_path / "url"), "MIGRATIONS_DIR": str(folder)}
+    assert glance.deploy(["deploy"], env) == glanced(database_url, folder) != ""
+
+
+def edit(folder: Path) -> None:
+    (folder / "001_a.py").write_text("def migrate(migrator, database, *, fake=False): pass")
+
+
+DOUBTS: dict[str, Callable[[Path], object]] = {
+    "a pending migration": lambda folder: write(folder, "011_d", table("d")),
+    "an edited one": edit,
+    "a file that is gone": lambda folder: (folder / "002_b.sql").unlink(),
+    "a name that is no migration's": lambda folder: (folder / "notes.py").write_text("x"),
+    "a renamed one": lambda folder: (folder / "001_a.py").rename(folder / "001_z.py"),
+    "a second ending": lambda folder: (folder / "010_c.sql").write_text("SELECT 1"),
+    "one that came late": lambda folder: write(folder, "005_late", table("late")),
+}
+
+
+@pytest.mark.parametrize("doubt", DOUBTS)
+def test_a_folder_that_is_not_the_history_s_goes_the_whole_way(
+    database_url: DatabaseUrl, folder: Path, doubt: str
+) -> None:
+    DOUBTS[doubt](folder)
+    assert glanced(database_url, folder) == ""
+
+
+UNSETTLED = {
+    "an attempt that was killed": "UPDATE migratejournal SET state = 'running' WHERE id = 1",
+    "a row without a checksum": "UPDATE migratehistory SET checksum = NULL WHERE name = '001_a'",
+    "a row that no file has": "INSERT INTO migratehistory (name, migrated_at) VALUES ('011_x', '2026-11-21')",
+    "no journal": "DROP TABLE migratejournal",
+    "no history": "DROP TABLE migratehistory",
+}
+
+
+@pytest.mark.parametrize("doubt", UNSETTLED)
+def test_a_history_that_is_not_settled_goes_the_whole_way(database_url: DatabaseUrl, folder: Path, doubt: str) -> None:
+    rows(database_url, UNSETTLED[doubt])
+    assert glanced(database_url, folder) == ""
+
+
+def test_two_applied_files_with_one_number_go_the_whole_way(database_url: DatabaseUrl, folder: Path) -> None:
+    (folder / "010_c.py").rename(folder / "002_c.py")
+    rows(database_url, "UPDATE migratehistory SET name = '002_c' WHERE name = '010_c'")
+    assert glanced(database_url, folder) == ""
+
+
+@pytest.mark.parametrize("words", [["deploy", "--json"], ["status"], ["deploy", "--wait", "1"], ["--help"], []])
+def test_other_words_go_the_whole_way(database_url: DatabaseUrl, folder: Path, words: list[str]) -> None:
+    assert glance.deploy(["--database-url", as_text(database_url), "--dir", str(folder), *words], {}) == ""
+
+
+PLACES = [
+    "sqlite:///",
+    "sqlite:///:memory:",
+    "sqlite:///data/%41.db",
+    "sqlite:////nowhere/x.db?mode=ro",
+    "file:./x.db",
+    "postgresql://ann:p%40ss@localhost/x",
+    "postgresql://ann@localhost:1/x?sslmode=require",
+    "postgresql+psycopg2://ann@localhost:1/x",
+    "postgresql://ann@[::1]:1/x",
+    "postgresql://ann:a@b@localhost:1/x",
+    "postgresql://localhost/x",
+    "mysql://ann@localhost/x",
+]
+
+
+@pytest.mark.parametrize("url", PLACES)
+def test_a_url_that_is_not_plain_goes_the_whole_way(url: str, tmp_path: Path) -> None:
+    write(tmp_path / "m", "001_a", table("a"))
+    assert glance.deploy(["--database-url", url, "--dir", str(tmp_path / "m"), "deploy"], {}) == ""
+
+
+def test_looking_at_a_database_that_is_not_there_does_not_make_it(tmp_path: Path) -> None:
+    write(tmp_path / "m", "001_a", table("a"))
+    assert glanced(DatabaseUrl("sqlite", str(tmp_path / "new.db")), tmp_path / "m") == ""
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_a_folder_without_migrations_goes_the_whole_way(database_url: DatabaseUrl, folder: Path) -> None:
+    rows(database_url, "DELETE FROM migratehistory")
+    for file in folder.iterdir():
+        file.unlink()
+    assert glanced(database_url, folder) == ""
+
+
+def test_a_file_is_read_to_its_end(sqlite_url: DatabaseUrl, tmp_path: Path) -> None:
+    """A difference behind the first piece that is read."""
+    path = write(tmp_path / "m", "001_a", table("a"), top=f'WORDS = "{"x" * 200_000}"')
+    words = ["--database-url", as_text(sqlite_url), "--dir", str(tmp_path / "m"), "deploy"]
+    assert (main(words), glance.deploy(words, {}) != "") == (0, True)
+    path.write_text(path.read_text() + "# edited")
+    assert glance.deploy(words, {}) == ""
+
+
+LEFT_OUT = {"argparse", "pathlib", "typing", "logging", "re", "service.url", "service.config", "service.migrate.runner"}
+
+
+def test_a_glance_imports_the_driver_and_next_to_nothing(database_url: DatabaseUrl, folder: Path) -> None:
+    driver = "sqlite3" if database_url.is_sqlite else "psycopg2"
+    code = (
+        f"import sys, {driver}; before = set(sys.modules)\n"
+        f"from service.migrate.cli import main; main(['--dir', {str(folder)!r}, 'deploy'])\n"
+        f"print(sorted({LEFT_OUT!r} & (set(sys.modules) - before)), file=sys.stderr)"
+    )
+    done = run("python", "-c", code, env=environment(database_url))
+    assert (done.stderr, "up to date!" in done.stdout) == ("[]\n", True)
