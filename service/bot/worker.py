@@ -78,7 +78,8 @@ class Worker:
         return consumer
 
     def _telegram(self) -> dict[str, Callable[[], None]]:
-        from service.bot.telegram import CHANNEL, Poller, TelegramSender, make_bot  # half a second, only if used
+        from service.bot.telegram import Delivery, Poller  # half a second, only if used
+        from service.telegram.client import CHANNEL, make_bot
 
         token, base = self._config.telegram_bot_token, self._config.telegram_api_base
         poller = Poller(make_bot(token, base), self._config.telegram_chatbot, self._stop)
@@ -86,7 +87,7 @@ class Worker:
             outbox(CHANNEL),
             self._holder,
             self._config.lease_seconds,
-            partial(deliver, sender=TelegramSender(make_bot(token, base))),
+            partial(deliver, sender=Delivery(make_bot(token, base))),
             bury,
             waker(self._config.database_url, wake.OUTBOX),
             self._stop,

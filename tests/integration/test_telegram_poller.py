@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from service.bot.telegram import Poller, make_bot
+from service.bot.telegram import Poller
 from service.chat.receive import receive
 from service.models import Chatbot, InboxItem
+from service.telegram.client import make_bot
 from tests.support.bot_api import TOKEN, BotApi, bot_api
 from tests.support.chat import make_chatbot
 from tests.support.workers import eventually
@@ -80,7 +81,7 @@ def test_an_update_that_could_not_be_stored_is_not_confirmed(api: BotApi, monkey
         return receive(chatbot, **message)
 
     failed: list[bool] = []
-    monkeypatch.setattr("service.bot.telegram.receive", fail_on_the_second)
+    monkeypatch.setattr("service.telegram.updates.receive", fail_on_the_second)
     fresh = poller(api)
 
     async def twice() -> None:

@@ -13,11 +13,12 @@ import pytest
 
 from service.bot.consumer import Consumer
 from service.bot.outbox import bury, deliver, outbox
-from service.bot.telegram import CHANNEL, TelegramSender, make_bot
+from service.bot.telegram import Delivery
 from service.bot.waker import Polling
 from service.chat.respond import respond
 from service.models import DEAD, DONE, QUEUED, OutboxItem
 from service.models.base import utc_now
+from service.telegram.client import CHANNEL, make_bot
 from service.url import DatabaseUrl
 from tests.support.bot_api import TOKEN, BotApi, bot_api
 from tests.support.chat import make_chatbot, send
@@ -35,7 +36,7 @@ def api() -> Iterator[BotApi]:
 
 @pytest.fixture
 def sender(service_database: DatabaseUrl, api: BotApi) -> Consumer[OutboxItem]:
-    work = partial(deliver, sender=TelegramSender(make_bot(TOKEN, api.base)))
+    work = partial(deliver, sender=Delivery(make_bot(TOKEN, api.base)))
     return Consumer(outbox(CHANNEL), "me", 30.0, work, bury, Polling(), threading.Event())
 
 

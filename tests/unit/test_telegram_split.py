@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bot.telegram import LIMIT, split
+from service.telegram.text import LIMIT, split
 
 
 def units(text: str) -> int:
