@@ -2,19 +2,18 @@
 
 A row is in a lane: the messages of one conversation. The rows of a lane are worked on one at a time, in the order in
 which they were stored. A lease is fenced by its holder's name and the number of the attempt, so that a worker that
-was thought dead can't finish what somebody else has taken over."""
+was thought dead can't finish what somebody else has taken over. Times are by the clock that all workers share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import peewee as pw
 
 from service.database import connection, is_sqlite, writing
 from service.models import DEAD, DONE, LEASED, QUEUED
-from service.models.base import utc_now
+from service.models.base import shared_now
 from service.models.work import Job
 
 J = TypeVar("J", bound=Job)
@@ -62,22 +61,21 @@ class Lease(Generic[J]):
         return self.item.attempts > self.queue.attempts
 
     def renew(self) -> None:
-        self.keep(leased_until=utc_now() + timedelta(seconds=self.seconds))
+        self.keep(leased_until=shared_now(self.seconds))
 
     def finish(self) -> None:
-        self.keep(state=DONE, finished_at=utc_now(), error=None, **_FREE)
+        self.keep(state=DONE, finished_at=shared_now(), error=None, **_FREE)
 
     def bury(self, error: str) -> None:
         """No further attempt: the row stays as a dead letter, with the reason."""
-        self.keep(state=DEAD, finished_at=utc_now(), error=error, **_FREE)
+        self.keep(state=DEAD, finished_at=shared_now(), error=error, **_FREE)
 
     def retry(self, error: str, delay: float) -> None:
-        self.keep(state=QUEUED, available_at=utc_now() + timedelta(seconds=delay), error=error, **_FREE)
+        self.keep(state=QUEUED, available_at=shared_now(delay), error=error, **_FREE)
 
     def release(self, delay: float = 0.0) -> None:
         """Give the row back untried: the attempt doesn't count."""
-        available = utc_now() + timedelta(seconds=delay)
-        self.keep(state=QUEUED, available_at=available, attempts=self.item.attempts - 1, **_FREE)
+        self.keep(state=QUEUED, available_at=shared_now(delay), attempts=self.item.attempts - 1, **_FREE)
 
     def keep(self, **values: Any) -> None:
         """Note something in the row while working on it."""
@@ -96,9 +94,8 @@ def claim(queue: Queue[J], holder: str, seconds: float) -> Lease[J] | None:
     """The first row that nobody holds and that is first in its lane, leased to `holder`; None if there is none.
 
     A holder works on one row at a time: what it still holds when it asks for more, it has dropped, and gets again."""
-    now = utc_now()
     with connection() as database:
-        candidate = _first_free(queue, holder, now, database)
+        candidate = _first_free(queue, holder, database)
         if is_sqlite(database) and not candidate.exists():
             return None  # looking takes no lock, so that idle workers keep out of everybody's way
         with writing(database):
@@ -106,19 +103,19 @@ def claim(queue: Queue[J], holder: str, seconds: float) -> Lease[J] | None:
                 state=LEASED,
                 attempts=queue.model.attempts + 1,
                 leased_by=holder,
-                leased_until=now + timedelta(seconds=seconds),
+                leased_until=shared_now(seconds),
             )
             rows = list(leased.where(queue.model.id == candidate).returning(queue.model).execute())
     return Lease(queue, rows[0], holder, seconds) if rows else None
 
 
-def _first_free(queue: Queue[J], holder: str, now: datetime, database: pw.Database) -> pw.ModelSelect[J]:
+def _first_free(queue: Queue[J], holder: str, database: pw.Database) -> pw.ModelSelect[J]:
     model, earlier = queue.model, queue.model.alias("earlier")
     same_lane = [getattr(earlier, name) == getattr(model, name) for name in queue.lane]
     is_waiting = earlier.state.in_([QUEUED, LEASED])
     ahead = earlier.select(pw.SQL("1")).where(earlier.id < model.id, is_waiting, *same_lane)
-    is_free = ((model.state == QUEUED) & (model.available_at <= now)) | (
-        (model.state == LEASED) & ((model.leased_until < now) | (model.leased_by == holder))
+    is_free = ((model.state == QUEUED) & (model.available_at <= shared_now())) | (
+        (model.state == LEASED) & ((model.leased_until < shared_now()) | (model.leased_by == holder))
     )
     query = model.select(model.id).where(is_free, ~pw.fn.EXISTS(ahead)).order_by(model.id).limit(1)
     if queue.only is not None:

@@ -11,6 +11,7 @@ from service.chat.text import storable, storable_metadata
 from service.chat.wake import INBOX, wake
 from service.database import connection, is_sqlite, writing
 from service.models import Chatbot, InboxItem
+from service.models.base import shared_now
 
 
 def receive(
@@ -47,7 +48,9 @@ def _insert(item: InboxItem) -> bool:
     if InboxItem.select().where(known).exists():
         return False
     # The look above spares an id in the common case; the unique index decides when two arrive at once.
-    rows = InboxItem.insert(item.__data__).on_conflict_ignore().as_rowcount().execute()
+    rows = (
+        InboxItem.insert({**item.__data__, "available_at": shared_now()}).on_conflict_ignore().as_rowcount().execute()
+    )
     if rows:
         item.id = InboxItem.get(known).id
     return bool(rows)

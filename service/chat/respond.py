@@ -12,7 +12,7 @@ from service.chat.text import shortened, storable
 from service.chat.wake import OUTBOX, wake
 from service.database import connection, writing
 from service.models import ChatbotVersion, Conversation, InboxItem, Message, OutboxItem, Persona, User
-from service.models.base import utc_now
+from service.models.base import shared_now, utc_now
 
 PANEL = "panel"
 HISTORY = 40
@@ -117,7 +117,11 @@ def _write(context: Context, text: str, metadata: dict[str, Any], settle: Settle
         reply = _say(context, conversation, "assistant", text, reply_to=question, metadata=metadata)
         if context.item.channel != PANEL:
             OutboxItem.create(
-                conversation=conversation, message=reply, channel=context.item.channel, address=context.item.metadata
+                conversation=conversation,
+                message=reply,
+                channel=context.item.channel,
+                address=context.item.metadata,
+                available_at=shared_now(),
             )
             wake(database, OUTBOX)
         return reply

@@ -8,11 +8,12 @@ import pytest
 from service.bot.inbox import INBOX
 from service.bot.lease import Lease, LeaseLost, claim
 from service.database import connection
-from service.models import DEAD, DONE, LEASED, QUEUED, InboxItem
+from service.models import DEAD, DONE, LEASED, QUEUED, InboxItem, base
 from service.models.base import utc_now
 from tests.support.chat import lease_left, make_chatbot, reloaded, send
 
 pytestmark = pytest.mark.usefixtures("service_database")
+on_postgresql = pytest.mark.parametrize("service_database", ["postgresql"], indirect=True)
 
 
 def take(holder: str = "one", seconds: float = 30.0) -> Lease[InboxItem] | None:
@@ -188,6 +189,23 @@ def test_a_lease_that_is_finished_in_a_transaction_that_fails_is_not_finished() 
     with pytest.raises(ValueError, match="later"):
         finish_and_fail()
     assert reloaded(item).state == LEASED
+
+
+@on_postgresql
+def test_workers_whose_clocks_differ_agree_on_when_a_lease_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    item = send(make_chatbot(), "Hello")
+    taken("one", seconds=30)
+    monkeypatch.setattr(base, "utc_now", lambda: utc_now() + timedelta(hours=1))
+    assert take("two") is None
+    assert lease_left(item) <= timedelta(seconds=30)
+
+
+@on_postgresql
+def test_a_message_from_a_process_whose_clock_is_ahead_is_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = [(name, lambda: utc_now() + timedelta(hours=1)) for name in ("available_at", "created_at")]
+    monkeypatch.setattr(InboxItem._meta, "_default_callable_list", ahead)
+    item = send(make_chatbot(), "Hello")
+    assert taken().item == item
 
 
 def test_delays_double_up_to_the_longest() -> None:
