@@ -12,6 +12,7 @@ from service.admin import (
     errors,
     health,
     migrations,
+    personas,
     scope,
     security,
     session,
@@ -25,6 +26,7 @@ PAGES = (
     chatbots.pages,
     conversations.pages,
     talk.pages,
+    personas.pages,
     migrations.pages,
     health.pages,
 )

@@ -10,14 +10,14 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup, escape
 
-from service.admin import permissions
+from service.admin import color, permissions
 from service.models.base import utc_now
 
 _UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
 
 
 def init_app(app: Flask) -> None:
-    for show in (when, pretty, code_marks, count, milliseconds):
+    for show in (when, pretty, code_marks, count, milliseconds, color.ink_on):
         app.jinja_env.filters[show.__name__] = show
     # So that a page offers nobody what the server would refuse them.
     app.jinja_env.globals["may"] = permissions.may

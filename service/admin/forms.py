@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from wtforms import (
+    ColorField,
     Field,
     Form,
     HiddenField,
@@ -20,6 +21,7 @@ from wtforms import (
 )
 from wtforms.validators import DataRequired, Length, NumberRange, Regexp
 
+from service.admin.color import is_color
 from service.admin.records import LARGEST_ID
 
 # NUL as JSON writes it, unless its backslash is itself escaped.
@@ -124,6 +126,17 @@ class ChatbotForm(Form):
     def changes(self) -> dict[str, Any]:
         """The settings as they were typed, without what is about the act of publishing."""
         return {name: value for name, value in self.data.items() if name not in ("notes", "expected")}
+
+
+class PersonaForm(Form):
+    name = StringField("Name", [DataRequired("Give the persona a name."), at_most(120), Storable()], filters=[strip])
+    description = StringField("Description", [at_most(300), Storable()], filters=[strip])
+    instructions = TextAreaField("Instructions", [at_most(20_000), Storable()], filters=[unix_lines, strip])
+    color = ColorField("Colour")
+
+    def validate_color(self, field: Field) -> None:
+        if not is_color(field.data or ""):
+            raise ValidationError("Choose a colour, or type one such as #0b6e75.")
 
 
 class MessageForm(Form):

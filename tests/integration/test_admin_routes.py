@@ -27,7 +27,17 @@ OPEN_TO_NOBODY = {
     ("GET", "/static/panel.css"): 200,
     ("GET", "/bootstrap/static/css/bootstrap.min.css"): 200,
 }
-VALUES = {"chatbot_id": 1, "conversation_id": 1, "number": 1, "thread": "user-1-a"}
+VALUES = {"chatbot_id": 1, "conversation_id": 1, "persona_id": 1, "number": 1, "thread": "user-1-a"}
+PAGES = (
+    "/chatbots/",
+    "/chatbots/new",
+    "/conversations/",
+    "/talk/",
+    "/personas/",
+    "/personas/new",
+    "/migrations/",
+    "/nope",
+)
 FILES = {"static": "panel.css", "bootstrap.static": "css/bootstrap.min.css"}
 
 
@@ -76,7 +86,16 @@ def test_every_answer_carries_the_security_headers(app: Flask) -> None:
 @ONE_ENGINE
 def test_no_page_has_an_inline_script_or_style_or_asks_another_site(app: Flask) -> None:
     browser = signed_in(app)
-    for path in ("/chatbots/", "/chatbots/new", "/conversations/", "/talk/", "/migrations/", "/nope"):
+    for path in (
+        "/chatbots/",
+        "/chatbots/new",
+        "/conversations/",
+        "/talk/",
+        "/personas/",
+        "/personas/new",
+        "/migrations/",
+        "/nope",
+    ):
         page = browser.get(path).text
         assert "<style" not in page
         assert " style=" not in page
