@@ -51,11 +51,10 @@ def change(persona_id: int) -> Response | tuple[str, int]:
     form = PersonaForm(request.form)
     if not _is_valid(form, persona):
         return _form_page(form, persona), 400
+    changed = [name for name, value in form.data.items() if value != getattr(persona, name)]
     with writing(proxy.obj):
         _update(persona, **form.data)
-        _note(
-            "persona.edit", persona, changed=[name for name in form.data if form.data[name] != getattr(persona, name)]
-        )
+        _note("persona.edit", persona, changed=changed)
     flash(f"{form.name.data} is changed. The next answer speaks that way.", "success")
     return redirect(url_for("personas.index"), 303)
 
