@@ -1,0 +1,80 @@
+"""Every address of the panel, visited as nobody, as each role, and as somebody to whom the record does not belong."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+
+from service.admin.errors import FORM_EXPIRED
+from service.models import EDITOR, OWNER, VIEWER, User
+from service.url import ROOT, DatabaseUrl
+from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
+from tests.support.routes import ANYBODY, ROUTES, Route, furnish, routes, thread_of
+
+RANKS = (ANYBODY, VIEWER, EDITOR, OWNER)
+
+
+@pytest.fixture
+def app(service_database: DatabaseUrl) -> Flask:
+    return panel(service_database, ROOT / "migrations")
+
+
+def visit(browser: Browser, route: Route) -> str:
+    """What became of it, in a word or two. Nothing changes: a form that is sent without its token is refused, and that
+    refusal comes only to those whose role would do."""
+    response = browser.client.open(route.path, method=route.method)
+    if (response.location or "").startswith("/sign-in"):
+        return "asked to sign in"
+    if response.status_code == 403:
+        return "not allowed"
+    if route.method != "GET" and response.status_code == 400 and FORM_EXPIRED[0] in response.text:
+        return "let in"
+    return "let in" if response.status_code < 400 else response.status
+
+
+@ONE_ENGINE
+def test_every_address_has_a_line_in_the_table(app: Flask) -> None:
+    assert {route.name for route in routes(app, furnish(add_user()))} == set(ROUTES)
+
+
+@ONE_ENGINE
+def test_nobody_gets_beyond_the_sign_in(app: Flask) -> None:
+    found = {route.name: visit(Browser(app), route) for route in routes(app, furnish(add_user()))}
+    assert found == {name: "let in" if least == ANYBODY else "asked to sign in" for name, least in ROUTES.items()}
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize("role", [VIEWER, EDITOR, OWNER])
+def test_a_role_opens_what_it_should_and_nothing_else(app: Flask, role: str) -> None:
+    user = add_user("ada@example.org", role=role)
+    # A new browser for each: some pages end the session.
+    found = {route.name: visit(signed_in(app, user.email), route) for route in routes(app, furnish(user))}
+    assert found == {
+        name: "let in" if RANKS.index(role) >= RANKS.index(least) else "not allowed" for name, least in ROUTES.items()
+    }
+
+
+@ONE_ENGINE
+def test_what_belongs_to_others_is_as_good_as_not_there(app: Flask) -> None:
+    app.config["WTF_CSRF_ENABLED"] = False  # else the missing token would be what is refused
+    eve = add_user("eve@example.org", role=EDITOR)
+    values = furnish(add_user()) | {"thread": thread_of(eve)}
+    found = {}
+    for route in routes(app, values):
+        if route.names_a_record and ROUTES[route.name] in (VIEWER, EDITOR):
+            response = signed_in(app, eve.email).client.open(route.path, method=route.method)
+            found[route.name] = response.status_code
+    assert found
+    assert set(found.values()) == {404}, found
+
+
+@ONE_ENGINE
+def test_no_page_has_an_inline_script_or_style_or_asks_another_site(app: Flask) -> None:
+    browser = signed_in(app)
+    values = furnish(User.get())
+    pages = [browser.get(route.path) for route in routes(app, values) if route.method == "GET"]
+    read = [page.text for page in [*pages, browser.get("/nope")] if page.mimetype == "text/html"]
+    assert len(read) > 10
+    for page in read:
+        for forbidden in ("<style", " style=", "<script>", " onclick=", 'src="http', 'href="http'):
+            assert forbidden not in page

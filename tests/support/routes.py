@@ -1,0 +1,119 @@
+"""Every address of the panel: who is let in, and a small world in which each of them has something to show.
+
+A new page adds its line to ROUTES; if its address names a record, `furnish` makes one and gives its number."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flask import Flask
+from werkzeug.routing import Rule
+
+from service.chat import versions
+from service.models import EDITOR, VIEWER, Conversation, Message, Persona, ToolLog, User
+from tests.support.chat import make_chatbot
+
+# No sign-in, and no token of a form either where it is a machine that sends it.
+ANYBODY = "anybody"
+
+# The least role that each address is open to.
+ROUTES = {
+    "GET /": VIEWER,
+    "GET /bootstrap/static/<path:filename>": ANYBODY,
+    "GET /chatbots/": VIEWER,
+    "GET /chatbots/<int:chatbot_id>": VIEWER,
+    "GET /chatbots/<int:chatbot_id>/edit": VIEWER,
+    "POST /chatbots/<int:chatbot_id>/edit": EDITOR,
+    "GET /chatbots/<int:chatbot_id>/versions/<int:number>": VIEWER,
+    "GET /chatbots/new": VIEWER,
+    "POST /chatbots/new": EDITOR,
+    "GET /conversations/": VIEWER,
+    "GET /conversations/<int:conversation_id>": VIEWER,
+    "GET /healthz": ANYBODY,
+    "GET /migrations/": VIEWER,
+    "GET /personas/": VIEWER,
+    "GET /personas/<int:persona_id>": VIEWER,
+    "POST /personas/<int:persona_id>": EDITOR,
+    "POST /personas/<int:persona_id>/state": EDITOR,
+    "GET /personas/new": VIEWER,
+    "POST /personas/new": EDITOR,
+    "GET /readyz": ANYBODY,
+    "GET /sign-in": ANYBODY,
+    "POST /sign-in": ANYBODY,
+    "POST /sign-out": VIEWER,
+    "GET /static/<path:filename>": ANYBODY,
+    "GET /talk/": VIEWER,
+    "POST /talk/": EDITOR,
+    "GET /talk/<int:chatbot_id>/<thread>": VIEWER,
+    "POST /talk/<int:chatbot_id>/<thread>": EDITOR,
+    "GET /talk/<int:chatbot_id>/<thread>/messages": VIEWER,
+}
+FILES = {"static": "panel.css", "bootstrap.static": "css/bootstrap.min.css"}
+
+Values = dict[str, str | int]
+
+
+class Route(NamedTuple):
+    """One method of one address; `path` is the address with the values of the world in it."""
+
+    name: str
+    path: str
+
+    @property
+    def method(self) -> str:
+        return self.name.partition(" ")[0]
+
+    @property
+    def names_a_record(self) -> bool:
+        return "<" in self.name and "<path:filename>" not in self.name
+
+
+def routes(app: Flask, values: Values) -> list[Route]:
+    """Every method and address of the panel. The HTTP API has a walk of its own."""
+    with app.test_request_context():
+        rules = [rule for rule in app.url_map.iter_rules() if not rule.rule.startswith("/api/")]
+        return [Route(f"{method} {rule.rule}", _path(app, rule, values)) for rule in rules for method in _methods(rule)]
+
+
+def _methods(rule: Rule) -> list[str]:
+    return sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+
+
+def _path(app: Flask, rule: Rule, values: Values) -> str:
+    known = values | {"filename": FILES.get(rule.endpoint, "")}
+    assert rule.arguments <= set(known), f"let `furnish` give a value for {rule}"
+    wanted: dict[str, Any] = {name: known[name] for name in rule.arguments}
+    return app.url_for(rule.endpoint, **wanted)
+
+
+def furnish(user: User) -> Values:
+    """Something to see on every page, which belongs to the user alone; what the addresses call it."""
+    chatbot = make_chatbot(user=user, title="Harbour desk")
+    thread = thread_of(user)
+    talk = Conversation.create(
+        chatbot=chatbot,
+        chatbot_version=versions.current(chatbot),
+        user=user,
+        title="Is berth 12 free?",
+        channel="panel",
+        thread=thread,
+    )
+    question = _said(talk, "user", "Is berth 12 free?", user=user)
+    answer = _said(talk, "assistant", "It is, until Friday.", reply_to=question)
+    ToolLog.create(session=talk, message=answer, server="bookings", tool="find", arguments={"berth": 12})
+    persona = Persona.create(user=user, name="Harbour master", description="Calm, brief, knows every boat.")
+    return {
+        "chatbot_id": chatbot.id,
+        "number": 1,
+        "conversation_id": talk.id,
+        "thread": thread,
+        "persona_id": persona.id,
+    }
+
+
+def thread_of(user: User) -> str:
+    return f"user-{user.id}-a"
+
+
+def _said(talk: Conversation, role: str, content: str, **fields: object) -> Message:
+    return Message.create(chatbot=talk.chatbot, conversation=talk, role=role, content=content, **fields)
