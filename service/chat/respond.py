@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from service.chat import versions
+from service.chat import search, versions
 from service.chat.providers import ProviderError, Providers, Request, Turn, named
 from service.chat.text import shortened, storable
 from service.chat.wake import OUTBOX, wake
@@ -14,7 +14,8 @@ from service.database import connection, writing
 from service.models import ChatbotVersion, Conversation, InboxItem, Message, OutboxItem, Persona, User
 from service.models.base import shared_now, utc_now
 
-PANEL = "panel"
+# Who asks here comes for the answer; elsewhere it is delivered.
+COLLECTED = ("panel", "api")
 HISTORY = 40
 APOLOGY = "I am sorry, I can't answer this right now. Your message is kept, and whoever looks after me can see why."
 # How the roles that we keep appear to a provider; what is not named here is not part of the talk.
@@ -115,7 +116,7 @@ def _write(context: Context, text: str, metadata: dict[str, Any], settle: Settle
         conversation = _begun(context)
         question = _say(context, conversation, "user", context.item.content, metadata=_origin(context.item))
         reply = _say(context, conversation, "assistant", text, reply_to=question, metadata=metadata)
-        if context.item.channel != PANEL:
+        if context.item.channel not in COLLECTED:
             OutboxItem.create(
                 conversation=conversation,
                 message=reply,
@@ -156,6 +157,7 @@ def _say(context: Context, conversation: Conversation, role: str, content: str, 
         content=content,
         **more,
     )
+    search.index(said)
     return said
 
 

@@ -1,0 +1,130 @@
+"""Search in what was said. Both engines keep the same words for a message, so that both find the same messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import peewee as pw
+
+from service.chat.words import found, wanted, words
+from service.database import connection, is_sqlite, proxy, writing
+from service.models import Message
+
+__all__ = ["Piece", "excerpt", "highlight", "index", "index_missing", "matching", "words"]
+
+# A tsvector holds less than 1 MB (PostgreSQL manual, 12.11), and a question of more words than this narrows no further.
+BYTES_KEPT, WORDS_ASKED, QUESTION_READ = 400_000, 24, 1_000
+
+_KEEP_POSTGRESQL = (
+    "INSERT INTO message_search (message_id, words) VALUES (%s, array_to_tsvector(%s::text[])) "
+    "ON CONFLICT (message_id) DO UPDATE SET words = excluded.words"
+)
+_KEEP_SQLITE = "INSERT OR REPLACE INTO message_search (rowid, words) VALUES (?, ?)"
+
+
+class Piece(NamedTuple):
+    text: str
+    is_hit: bool
+
+
+def index(message: Message) -> None:
+    """Keep the words of the message. Belongs into the transaction that writes it."""
+    kept = list(_limited(dict.fromkeys(words(message.content))))
+    if is_sqlite(proxy.obj):
+        proxy.obj.execute_sql(_KEEP_SQLITE, (message.id, " ".join(map(_opaque, kept))))
+    else:
+        proxy.obj.execute_sql(_KEEP_POSTGRESQL, (message.id, kept))
+
+
+def index_missing(limit: int) -> int:
+    """Do it for as many messages that have none yet, the newest first; returns how many there were. It looks through
+    all messages to know that there are none: after 0, ask again in an hour rather than in a second."""
+    with connection() as database, writing(database):
+        missing = Message.select(Message.id, Message.content).where(~pw.fn.EXISTS(_kept_of_message()))
+        missing = missing.order_by(Message.id.desc()).limit(limit)
+        if not is_sqlite(database):  # nobody deletes them meanwhile, and two of these share the work
+            missing = missing.for_update("FOR KEY SHARE SKIP LOCKED")  # type: ignore[arg-type]  # the stub knows less
+        rows = list(missing)
+        for message in rows:
+            index(message)
+    return len(rows)
+
+
+def matching(text: str) -> Any:
+    """A condition on Message: it has all the words of the text; the last of them may be the beginning of a word. A text
+    without words matches nothing."""
+    asked = wanted(text[:QUESTION_READ])[:WORDS_ASKED]
+    if not asked:
+        return Message.id.in_([])
+    table = pw.Table("message_search")
+    if is_sqlite(proxy.obj):
+        quoted = " ".join(f'"{_opaque(word)}"' for word in asked)
+        is_hit = pw.Expression(pw.SQL("message_search"), "MATCH", pw.Value(f"{quoted}*"))
+        return Message.id.in_(table.select(table.c.rowid).where(is_hit))
+    quoted = " & ".join(f"'{word}'" for word in asked)  # words hold neither quotes nor backslashes
+    is_hit = pw.Expression(table.c.words, "@@", pw.Value(f"{quoted}:*").cast("tsquery"))
+    return Message.id.in_(table.select(table.c.message_id).where(is_hit))
+
+
+def highlight(content: str, text: str) -> list[Piece]:
+    """The content, cut into what the text asks for and what stands between."""
+    pieces, place = [], 0
+    for start, end in _hits(content, text):
+        pieces += [Piece(content[place:start], False), Piece(content[start:end], True)]
+        place = end
+    return [piece for piece in (*pieces, Piece(content[place:], False)) if piece.text]
+
+
+def excerpt(content: str, text: str, length: int = 240) -> list[Piece]:
+    """About so many characters around the first place that the text asks for, highlighted."""
+    first = next(_hits(content, text), (0, 0))[0]
+    start = max(0, min(first - length // 4, len(content) - length))
+    # A word that the cut would halve is left out, if it is not too long for that.
+    start = content.find(" ", start, start + 20) + 1 or start if start else 0
+    cut = content[start : start + length]
+    pieces = [Piece("…", False)] * (start > 0) + highlight(cut, text)
+    return pieces + [Piece("…", False)] * (start + length < len(content))
+
+
+def _hits(content: str, text: str) -> Iterator[tuple[int, int]]:
+    """Places in the content, in order, those that touch or overlap as one."""
+    asked = wanted(text[:QUESTION_READ])[:WORDS_ASKED]
+    exact, beginning = set(asked), asked[-1] if asked else ""
+    start = end = -1
+    for word in found(content) if beginning else ():
+        if not (word.text in exact or word.text.startswith(beginning)):
+            continue
+        if word.start > end:
+            if end > start:
+                yield start, end
+            start = word.start
+        end = max(end, word.end)
+    if end > start:
+        yield start, end
+
+
+def _limited(kept: Iterable[str]) -> Iterator[str]:
+    """As many as can be stored; who writes a megabyte of different words is found by the first of them."""
+    size = 0
+    for word in kept:
+        size += len(word.encode()) + 8
+        if size > BYTES_KEPT:
+            return
+        yield word
+
+
+def _kept_of_message() -> Any:
+    table = pw.Table("message_search")
+    key = table.c.rowid if is_sqlite(proxy.obj) else table.c.message_id
+    return table.select(pw.SQL("1")).where(key == Message.id)
+
+
+def _opaque(word: str) -> str:
+    """For FTS5, whose own idea of letters is that of Unicode 6.1: what is not ASCII goes into the private use plane,
+    each UTF-16 unit to a place of its own, where nothing is folded or left out."""
+    if word.isascii():
+        return word
+    units = word.encode("utf-16-be")
+    pairs = (int.from_bytes(units[place : place + 2]) for place in range(0, len(units), 2))
+    return "".join(chr(unit) if unit < 0x80 else chr(0xF0000 + unit) for unit in pairs)
