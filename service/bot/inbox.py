@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.bot.consumer import GiveUp
 from service.bot.lease import Lease, LeaseLost, Queue
+from service.chat import asides
 from service.chat.providers import ProviderError, Providers
 from service.chat.respond import apologise, respond
 from service.faults import is_outage
@@ -13,6 +14,9 @@ INBOX = Queue("inbox", InboxItem, lane=("chatbot", "channel", "thread"))
 
 
 def answer(lease: Lease[InboxItem], providers: Providers) -> str:
+    if asides.is_aside(lease.item):
+        remark = asides.answer(lease.item, lease.finish)
+        return f"answered by itself with message {remark.id} of conversation {remark.conversation_id}"
     try:
         reply = respond(lease.item, providers, lease.finish)
     except ProviderError as error:

@@ -17,6 +17,7 @@ from service.models.base import shared_now, utc_now
 # Who asks here comes for the answer; elsewhere it is delivered.
 COLLECTED = ("panel", "api")
 HISTORY = 40
+UNTITLED = "Untitled"
 APOLOGY = "I am sorry, I can't answer this right now. Your message is kept, and whoever looks after me can see why."
 # How the roles that we keep appear to a provider; what is not named here is not part of the talk.
 _SPEAKERS = {"user": "user", "assistant": "assistant", "twin": "assistant"}
@@ -48,6 +49,15 @@ def respond(item: InboxItem, providers: Providers, settle: Settle) -> Message:
 def apologise(item: InboxItem, error: str, settle: Settle) -> Message:
     """Tell the person that no answer will come; the error stays in the reply's metadata for the operator."""
     return _write(_context(item), APOLOGY, {"error": storable(error)}, settle)
+
+
+def remark(item: InboxItem, text: str, settle: Settle, change: Callable[[Conversation], object]) -> Message:
+    """Answer the item with this text, without a provider. `change` is done to its conversation in the same
+    transaction."""
+    with connection() as database, writing(database):
+        reply = _write(_context(item), text, {}, settle)
+        change(Conversation.get_by_id(reply.conversation_id))
+        return reply
 
 
 def _context(item: InboxItem) -> Context:
@@ -106,6 +116,7 @@ def _history(conversation: Conversation | None) -> tuple[Turn, ...]:
         return ()
     with connection():
         spoken = (Message.conversation == conversation) & Message.role.in_(list(_SPEAKERS))
+        spoken &= Message.metadata["aside"].is_null()
         newest = Message.select(Message.role, Message.content).where(spoken).order_by(Message.id.desc()).limit(HISTORY)
         return tuple(Turn(_SPEAKERS[message.role], message.content) for message in reversed(list(newest)))
 
@@ -115,6 +126,7 @@ def _write(context: Context, text: str, metadata: dict[str, Any], settle: Settle
         settle()
         conversation = _begun(context)
         question = _say(context, conversation, "user", context.item.content, metadata=_origin(context.item))
+        metadata = _mark(context.item) | metadata
         reply = _say(context, conversation, "assistant", text, reply_to=question, metadata=metadata)
         if context.item.channel not in COLLECTED:
             OutboxItem.create(
@@ -136,15 +148,27 @@ def _begun(context: Context) -> Conversation:
             chatbot=item.chatbot_id,
             chatbot_version=context.version,
             user=context.user,
-            title=shortened(item.content, 80) or "Untitled",
+            title=_title(item),
             channel=item.channel,
             thread=item.thread,
             metadata=item.metadata,
         )
         return created
     now = {"updated_at": utc_now(), "chatbot_version": context.version}
+    if conversation.title == UNTITLED:
+        now["title"] = _title(item)
     Conversation.update(now).where(Conversation.id == conversation.id).execute()
     return conversation
+
+
+def _title(item: InboxItem) -> str:
+    """The first words of the talk, of which a command is no part."""
+    return UNTITLED if _mark(item) else shortened(item.content, 80) or UNTITLED
+
+
+def _mark(item: InboxItem) -> dict[str, Any]:
+    """A reply to an aside is an aside: both stay out of the history."""
+    return {"aside": item.metadata["aside"]} if "aside" in item.metadata else {}
 
 
 def _say(context: Context, conversation: Conversation, role: str, content: str, **more: Any) -> Message:
