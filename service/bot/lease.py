@@ -1,8 +1,10 @@
 """Leases on the rows of the inbox and the outbox: who holds one works on it, until the lease runs out.
 
 A row is in a lane: the messages of one conversation. The rows of a lane are worked on one at a time, in the order in
-which they were stored. A lease is fenced by its holder's name and the number of the attempt, so that a worker that
-was thought dead can't finish what somebody else has taken over. Times are by the clock that all workers share."""
+which they were stored; a dead letter that is retried comes first, but not while a later row is in hand.
+
+A lease is fenced by its holder's name and the number of the attempt, so that a worker that was thought dead can't
+finish what somebody else has taken over. Times are by the clock that all workers share."""
 
 from __future__ import annotations
 
@@ -110,10 +112,13 @@ def claim(queue: Queue[J], holder: str, seconds: float) -> Lease[J] | None:
 
 
 def _first_free(queue: Queue[J], holder: str, database: pw.Database) -> pw.ModelSelect[J]:
-    model, earlier = queue.model, queue.model.alias("earlier")
-    same_lane = [getattr(earlier, name) == getattr(model, name) for name in queue.lane]
-    is_waiting = earlier.state.in_([QUEUED, LEASED])
-    ahead = earlier.select(pw.SQL("1")).where(earlier.id < model.id, is_waiting, *same_lane)
+    model, other = queue.model, queue.model.alias("other")
+    same_lane = [getattr(other, name) == getattr(model, name) for name in queue.lane]
+    is_waiting = other.state.in_([QUEUED, LEASED])
+    is_in_hand = (other.state == LEASED) & (other.leased_until >= shared_now()) & (other.leased_by != holder)
+    ahead = other.select(pw.SQL("1")).where(
+        other.id != model.id, is_waiting, *same_lane, (other.id < model.id) | is_in_hand
+    )
     is_free = ((model.state == QUEUED) & (model.available_at <= shared_now())) | (
         (model.state == LEASED) & ((model.leased_until < shared_now()) | (model.leased_by == holder))
     )

@@ -70,12 +70,14 @@ class Duty(Table):
         table_name = "duties"
 
 
-def _index_what_waits(model: type[Job], *lane: pw.Field) -> None:
-    """Finished work stays in the table: these indexes hold only the rest, oldest first, and by conversation."""
+def _index_the_rest(model: type[Job], *lane: pw.Field) -> None:
+    """Finished work stays in the table. These indexes hold what waits, oldest first and by conversation, and what was
+    given up."""
     table, waits = model._meta.table_name, model.state.in_([QUEUED, LEASED])
     model.add_index(model.id, name=f"{table}_waiting", where=waits)
     model.add_index(*lane, model.id, name=f"{table}_waiting_in_lane", where=waits)
+    model.add_index(model.id, name=f"{table}_dead", where=model.state == DEAD)
 
 
-_index_what_waits(InboxItem, InboxItem.chatbot, InboxItem.channel, InboxItem.thread)
-_index_what_waits(OutboxItem, OutboxItem.conversation)
+_index_the_rest(InboxItem, InboxItem.chatbot, InboxItem.channel, InboxItem.thread)
+_index_the_rest(OutboxItem, OutboxItem.conversation)

@@ -223,7 +223,7 @@ def test_the_previous_release_can_still_insert_after_each_addition(database_url:
 def test_the_history_is_complete(database_url: DatabaseUrl) -> None:
     runner.deploy(target(database_url, FOLDER))
     assert applied(database_url) == NAMES
-    assert len(NAMES) == 16
+    assert [name[:3] for name in NAMES] == [f"{number:03}" for number in range(1, len(NAMES) + 1)]
 
 
 def test_frozen_migrations_never_import_the_service() -> None:
