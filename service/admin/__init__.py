@@ -17,6 +17,7 @@ from service.admin import (
     security,
     session,
     talk,
+    toolcalls,
 )
 from service.config import Config
 from service.database import bind
@@ -27,6 +28,7 @@ PAGES = (
     conversations.pages,
     talk.pages,
     personas.pages,
+    toolcalls.pages,
     migrations.pages,
     health.pages,
 )

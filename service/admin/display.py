@@ -17,7 +17,7 @@ _UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3600
 
 
 def init_app(app: Flask) -> None:
-    for show in (when, pretty, code_marks, count, milliseconds, color.ink_on):
+    for show in (when, pretty, pretty_text, code_marks, count, milliseconds, color.ink_on):
         app.jinja_env.filters[show.__name__] = show
     # So that a page offers nobody what the server would refuse them.
     app.jinja_env.globals["may"] = permissions.may
@@ -56,6 +56,14 @@ def milliseconds(duration: int | None) -> str:
 
 def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def pretty_text(text: str) -> str:
+    """JSON laid out in lines; anything else as it is."""
+    try:
+        return pretty(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
 
 
 def code_marks(text: str) -> Markup:

@@ -35,3 +35,8 @@ def read_cursor(text: str) -> tuple[datetime, int] | None:
     except ValueError:
         return None
     return place if 0 <= place[1] <= LARGEST_ID else None
+
+
+def read_id(text: str) -> int | None:
+    """The place of a row in a list by a big id; None for what is no such place."""
+    return int(text) if text.isdecimal() and len(text) <= 19 and 0 < int(text) < 2**63 else None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.models import OWNER, Chatbot, Conversation, CreatorUser, User
+import peewee as pw
+
+from service.models import OWNER, Chatbot, Conversation, CreatorUser, ToolLog, User
 
 
 def sees_all(user: User) -> bool:
@@ -20,6 +22,13 @@ def chatbots(user: User) -> Any:
 def conversations(user: User) -> Any:
     """The same for the conversations with them; joined with Chatbot already."""
     query = Conversation.select(Conversation, Chatbot).join(Chatbot)
+    return query if sees_all(user) else query.where(Chatbot.creator.in_(_creators(user)))
+
+
+def tool_logs(user: User) -> Any:
+    """And for the tool calls in them; joined with both. One that belongs to no conversation is for an owner's eyes."""
+    query = ToolLog.select(ToolLog, Conversation, Chatbot).join(Conversation, pw.JOIN.LEFT_OUTER)
+    query = query.join(Chatbot, pw.JOIN.LEFT_OUTER)
     return query if sees_all(user) else query.where(Chatbot.creator.in_(_creators(user)))
 
 

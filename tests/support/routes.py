@@ -47,6 +47,8 @@ ROUTES = {
     "GET /talk/<int:chatbot_id>/<thread>": VIEWER,
     "POST /talk/<int:chatbot_id>/<thread>": EDITOR,
     "GET /talk/<int:chatbot_id>/<thread>/messages": VIEWER,
+    "GET /tool-calls/": VIEWER,
+    "GET /tool-calls/<int:call_id>": VIEWER,
 }
 FILES = {"static": "panel.css", "bootstrap.static": "css/bootstrap.min.css"}
 
@@ -100,7 +102,7 @@ def furnish(user: User) -> Values:
     )
     question = _said(talk, "user", "Is berth 12 free?", user=user)
     answer = _said(talk, "assistant", "It is, until Friday.", reply_to=question)
-    ToolLog.create(session=talk, message=answer, server="bookings", tool="find", arguments={"berth": 12})
+    call = ToolLog.create(session=talk, message=answer, server="bookings", tool="find", arguments={"berth": 12})
     persona = Persona.create(user=user, name="Harbour master", description="Calm, brief, knows every boat.")
     return {
         "chatbot_id": chatbot.id,
@@ -108,6 +110,7 @@ def furnish(user: User) -> Values:
         "conversation_id": talk.id,
         "thread": thread,
         "persona_id": persona.id,
+        "call_id": call.id,
     }
 
 
