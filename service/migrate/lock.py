@@ -19,6 +19,7 @@ from service.url import MEMORY, DatabaseUrl
 KEY = (1936484719, 1835624306)
 _PAUSE = 0.25
 _TELL_EVERY = 10.0
+JUST_STARTED, JUST_FINISHED = "just started", "just finished"
 
 OnWait = Callable[[str, float], None]
 
@@ -37,13 +38,37 @@ def deploy_lock(url: DatabaseUrl, *, seconds: float, on_wait: OnWait) -> Iterato
             yield
 
 
+def holder(url: DatabaseUrl) -> str:
+    """Who has the lock now; an empty text where nobody has. Takes nothing and makes nothing."""
+    if url.is_sqlite:
+        return _file_holder(Path(f"{url.name}.migrate-lock"))
+    database = connection.connect(url)
+    try:
+        return _advisory_holder(database)
+    finally:
+        database.close()
+
+
+def _file_holder(path: Path) -> str:
+    import fcntl
+
+    if not path.exists():
+        return ""
+    with path.open(encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read() or JUST_STARTED
+    return ""
+
+
 @contextmanager
 def _advisory_lock(url: DatabaseUrl, seconds: float, on_wait: OnWait) -> Iterator[None]:
     """Held by a transaction of a connection of its own, so that it survives neither the process nor a transaction
     pooler's reuse of the server; polled, because a blocked waiter deadlocks with CREATE INDEX CONCURRENTLY."""
     database = connection.connect(url, application=f"{connection.APPLICATION}-lock")
     try:
-        _poll(lambda: _try_advisory(database), lambda: _advisory_holder(database), seconds, on_wait)
+        _poll(lambda: _try_advisory(database), lambda: _advisory_holder(database) or JUST_FINISHED, seconds, on_wait)
         yield
     finally:
         database.close()
@@ -65,7 +90,7 @@ def _advisory_holder(database: Connection) -> str:
         " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
         KEY,
     ).fetchone()
-    return f"{row[1] or 'unnamed'}, server process {row[0]}" if row else "just finished"
+    return f"{row[1] or 'unnamed'}, server process {row[0]}" if row else ""
 
 
 @contextmanager
@@ -88,7 +113,7 @@ def _file_lock(path: Path, seconds: float, on_wait: OnWait) -> Iterator[None]:
 
         def holder() -> str:
             file.seek(0)
-            return file.read() or "just started"
+            return file.read() or JUST_STARTED
 
         _poll(try_lock, holder, seconds, on_wait)
         yield

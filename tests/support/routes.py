@@ -31,6 +31,8 @@ ROUTES = {
     "GET /conversations/<int:conversation_id>": VIEWER,
     "GET /healthz": ANYBODY,
     "GET /migrations/": VIEWER,
+    "GET /migrations/<migration>": VIEWER,
+    "GET /migrations/verify": EDITOR,
     "GET /personas/": VIEWER,
     "GET /personas/<int:persona_id>": VIEWER,
     "POST /personas/<int:persona_id>": EDITOR,
@@ -50,6 +52,8 @@ ROUTES = {
     "GET /tool-calls/": VIEWER,
     "GET /tool-calls/<int:call_id>": VIEWER,
 }
+# Part of the service itself: nobody's own.
+COMMON = ("<path:filename>", "<migration>")
 FILES = {"static": "panel.css", "bootstrap.static": "css/bootstrap.min.css"}
 
 Values = dict[str, str | int]
@@ -67,7 +71,7 @@ class Route(NamedTuple):
 
     @property
     def names_a_record(self) -> bool:
-        return "<" in self.name and "<path:filename>" not in self.name
+        return "<" in self.name and not any(part in self.name for part in COMMON)
 
 
 def routes(app: Flask, values: Values) -> list[Route]:
@@ -107,6 +111,7 @@ def furnish(user: User) -> Values:
     return {
         "chatbot_id": chatbot.id,
         "number": 1,
+        "migration": "001_initial",
         "conversation_id": talk.id,
         "thread": thread,
         "persona_id": persona.id,

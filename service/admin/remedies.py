@@ -1,0 +1,138 @@
+"""What is not well with the schema, and the command that helps: decided from a report, told on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from service.migrate.errors import Problem
+from service.migrate.history import Attempt
+from service.migrate.report import Entry, Report
+
+DEPLOY, STATUS, DETECT = "migrate deploy", "migrate status", "migrate resolve --detect"
+
+
+class Remedy(NamedTuple):
+    """`tone` is that of a note: danger, warning or calm. Commands that begin with `migrate` are for the service's own
+    machine, the others for a checkout of its code."""
+
+    tone: str
+    what: str
+    advice: str
+    commands: tuple[str, ...] = ()
+
+
+def remedies(found: Report, holder: str) -> list[Remedy]:
+    """The worst first; empty where all is well. `holder` is who has the lock of deploys now, if anybody."""
+    newest = next(iter(found.attempts), None)
+    remedy = _in_flight(newest, holder)
+    told = [remedy] if remedy else []
+    told += [_solve(problem, found) for problem in found.problems]
+    if newest and newest.state == "failed" and not found.problems:
+        told.append(_overcome(newest))
+    elif found.advice:
+        told.append(_adopt(found))
+    elif found.pending and not found.problems:
+        told.append(Remedy("warning", f"{len(found.pending)} pending.", PENDING, (DEPLOY,)))
+    return [*told, *_ahead(found)]
+
+
+PENDING = "The bot worker waits until the schema is current. Apply what is missing:"
+
+
+def _in_flight(newest: Attempt | None, holder: str) -> Remedy | None:
+    """Whoever has the lock is at work; a row that runs while nobody has it was left by a process that is gone."""
+    what = f"{newest.action} of {newest.migration}" if newest and newest.state == "running" else ""
+    if holder:
+        doing = f": {what}" if what else ""
+        return Remedy(
+            "calm", f"A deploy is at work{doing} ({holder}).", "Others wait for it. See how far it is:", (STATUS,)
+        )
+    if what and newest:
+        where = f"host {newest.host}, process {newest.pid}"
+        return Remedy("danger", f"The {what} was killed ({where}).", "The next deploy finishes it:", (DEPLOY,))
+    return None
+
+
+def _solve(problem: Problem, found: Report) -> Remedy:
+    entry = next((entry for entry in found.entries if entry.name == problem.migration), None)
+    state = entry.state if entry else "unknown"
+    if entry is None or state not in _SOLUTIONS:
+        return Remedy("danger", problem.what, problem.remedy, (STATUS,))
+    advice, commands = _SOLUTIONS[state]
+    words = {"name": entry.name, "release": entry.release}
+    commands = commands if entry.release else tuple(_UNKNOWN_RELEASE.get(command, command) for command in commands)
+    return Remedy("danger", problem.what, advice, tuple(command.format(**words) for command in commands))
+
+
+_RESTORE, _CHECKOUT = "git checkout {release} -- 'migrations/{name}.*'", "git checkout {release}"
+# The history does not say which release applied it; the log of the code does.
+_UNKNOWN_RELEASE = dict.fromkeys((_RESTORE, _CHECKOUT), "git log --oneline --all -- 'migrations/{name}.*'")
+_FORGET, _RECORD = "migrate resolve --rolled-back {name}", "migrate resolve --applied {name}"
+# state: what to do, and how
+_SOLUTIONS = {
+    "changed": (
+        "Restore the file as it was applied, deploy that, and put the change into a new migration. Where only a "
+        "comment was edited, forget the migration and record it again, which first proves that its effects are there:",
+        (_RESTORE, _FORGET, _RECORD),
+    ),
+    "missing": (
+        "Restore the file and deploy that; or, if the migration is to be forgotten, take it out of the history:",
+        (_RESTORE, _FORGET),
+    ),
+    "ahead": (
+        "Start the release that brought it, or a newer one:",
+        (_CHECKOUT, "docker compose up --build --detach"),
+    ),
+    "pending": (
+        "If the database already has what it makes, record it; if it was merged late, run it out of order:",
+        (_RECORD, "migrate deploy --out-of-order"),
+    ),
+}
+
+
+def _overcome(failed: Attempt) -> Remedy:
+    """An older failure has been overcome; this one is the newest."""
+    error, name = failed.error or "", failed.migration
+    if error.startswith("Unclear:"):
+        step = f"step {failed.step + 1} of {failed.steps}"
+        what = f"{name} was interrupted in {step}, and nothing tells whether it was done."
+        advice = (
+            "Look at the database. Complete what is missing and record it, or undo what is there and have it run again:"
+        )
+        words = {"name": name}
+        return Remedy("danger", what, advice, (_RECORD.format(**words), _FORGET.format(**words), DEPLOY))
+    what = f"The last attempt, {failed.action} of {name}, failed{_reason(error)}."
+    again = "migrate rollback" if failed.action == "rollback" else DEPLOY
+    if 0 < failed.step < failed.steps:
+        stands = f"Steps 1 to {failed.step} of {failed.steps} stand; the next deploy goes on after them."
+        return Remedy("danger", what, f"{stands} Mend the cause, then:", (again,))
+    if "already exists" in error:
+        advice = "If the database has all that it makes, record it, and let the deploy do the rest:"
+        return Remedy("danger", what, advice, (_RECORD.format(name=name), DEPLOY))
+    return Remedy("danger", what, "Its error is in the journal below. Mend the cause, then:", (again,))
+
+
+def _reason(error: str) -> str:
+    """The error itself stands in the journal, where it may be long."""
+    return ": the process was killed" if error == "the process was killed" else ""
+
+
+def _adopt(found: Report) -> Remedy:
+    is_theirs = "adopts it" in found.advice
+    return Remedy("warning", "This database has a past.", found.advice, (DEPLOY if is_theirs else DETECT,))
+
+
+def _ahead(found: Report) -> Iterator[Remedy]:
+    known = {problem.migration for problem in found.problems}
+    ahead = [_called(entry) for entry in found.entries if entry.state == "ahead" and entry.name not in known]
+    if ahead:
+        what = f"The database is ahead of this release by {', '.join(ahead)}."
+        advice = (
+            "That is normal after an image was rolled back, and nothing needs to be run. See what this release says:"
+        )
+        yield Remedy("calm", what, advice, (STATUS,))
+
+
+def _called(entry: Entry) -> str:
+    return f"{entry.name} (release {entry.release})" if entry.release else entry.name
