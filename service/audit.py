@@ -26,5 +26,5 @@ def record(
         action=action,
         subject=subject[:200],
         details=dict(details or {}),
-        address=address,
+        address=address[:45] if address else None,
     )

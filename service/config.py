@@ -30,7 +30,8 @@ class Config(NamedTuple):
     secret_key: str
     admin_email: str
     admin_password: str
-    secure_cookies: bool
+    secure_cookies: bool | None  # None: where the request came over HTTPS
+    trusted_proxies: int
     telegram_bot_token: str
     telegram_api_base: str
     telegram_chatbot: int | None
@@ -59,7 +60,8 @@ class Config(NamedTuple):
             secret_key=env.secret("SECRET_KEY") or os.urandom(32).hex(),
             admin_email=env.email("ADMIN_EMAIL"),
             admin_password=env.secret("ADMIN_PASSWORD"),
-            secure_cookies=env.flag("SECURE_COOKIES", default=False),
+            secure_cookies=env.flag_or_auto("SECURE_COOKIES"),
+            trusted_proxies=env.small_number("TRUSTED_PROXIES", 0, most=9),
             telegram_bot_token=env.secret("TELEGRAM_BOT_TOKEN"),
             telegram_api_base=env.address("TELEGRAM_API_BASE", "https://api.telegram.org"),
             telegram_chatbot=env.optional_integer("TELEGRAM_CHATBOT"),
@@ -85,6 +87,19 @@ class _Environment(environment.Environment):
         if value not in _TRUE | _FALSE:
             raise ConfigError(f"{name} is {value!r}; use true, false, 1, 0, yes or no.")
         return value in _TRUE
+
+    def flag_or_auto(self, name: str) -> bool | None:
+        """None for `auto`, which is the default."""
+        value = self.text(name, "auto").lower()
+        if value not in _TRUE | _FALSE | {"auto"}:
+            raise ConfigError(f"{name} is {value!r}; use auto, true or false.")
+        return None if value == "auto" else value in _TRUE
+
+    def small_number(self, name: str, default: int, *, most: int) -> int:
+        value = self.text(name, str(default))
+        if not (value.isascii() and value.isdecimal() and int(value) <= most):
+            raise ConfigError(f"{name} is {value!r}; use a whole number from 0 to {most}.")
+        return int(value)
 
     def number(self, name: str, default: float, *, least: float = 0.0) -> float:
         value = self.text(name, str(default))

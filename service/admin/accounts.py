@@ -1,24 +1,20 @@
-"""Who may sign in, and how often somebody may guess."""
+"""Who may sign in."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import secrets
-from datetime import datetime, timedelta
-from typing import Any
 
-import peewee as pw
 from flask import current_app
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from service import audit
+from service.admin import guesses
+from service.admin.guesses import Visit
 from service.admin.records import LARGEST_ID
 from service.models import User
-from service.models.base import utc_now
 
-FREE_TRIES = 5
-# After the fifth wrong password, and after each one that follows.
-LOCKS = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 120, 240, 480, 900))
 # Checked when there is nothing to check, so that an unknown account takes as long to refuse as a known one.
 DECOY = f"scrypt:32768:8:1${'decoy' * 3}${'0' * 128}"
 
@@ -84,27 +80,15 @@ def renew_password(email: str) -> str:
     return password
 
 
-def authenticate(email: str, password: str) -> User | None:
+def authenticate(email: str, password: str, visit: Visit) -> User | None:
     """The user, if the password is right and the account is not locked. Says nothing about why not."""
     user = User.get_or_none(User.email == normalise(email), User.is_active)
-    may_try = user is not None and _claim_try(user)
+    may_try = guesses.claim(user, visit)
     is_right = check_password_hash(user.password_hash if user and may_try else DECOY, password)
-    if user is None or not may_try or not is_right:
+    if user is None or not may_try:
         return None
-    User.update(failed_sign_ins=0, locked_until=None).where(User.id == user.id).execute()
+    if not is_right:
+        audit.record(user, "session.refuse", "a wrong password", address=visit.address)
+        return None
+    guesses.forgive(user, visit)
     return user
-
-
-def _claim_try(user: User) -> bool:
-    """Count the try before the password is looked at: a hundred guesses at once get no more than five one by one."""
-    now = utc_now()
-    is_free = User.locked_until.is_null() | (User.locked_until <= now)
-    claimed = User.update(failed_sign_ins=User.failed_sign_ins + 1, locked_until=_lock(now))
-    return bool(claimed.where(User.id == user.id, is_free).execute())
-
-
-def _lock(now: datetime) -> Any:
-    """When the lock that this try brings ends; the database reads the count as it was before this try."""
-    steps: list[tuple[Any, Any]] = [(User.failed_sign_ins < FREE_TRIES - 1, None)]
-    steps += [(User.failed_sign_ins == FREE_TRIES - 1 + n, now + lock) for n, lock in enumerate(LOCKS)]
-    return pw.Case(None, steps, now + LOCKS[-1])

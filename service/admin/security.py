@@ -8,9 +8,10 @@ from typing import Any
 from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 from flask_login import LoginManager, current_user
 from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
-from service.admin import accounts, permissions
+from service.admin import accounts, cookies, permissions
 from service.config import Config
 
 # Everything else needs a sign-in, so that a new page is private until somebody says otherwise here.
@@ -41,6 +42,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+# Once over HTTPS, a browser asks for nothing else for a year. Not for subdomains: those are not ours to speak for.
+TRANSPORT = "max-age=31536000"
 
 
 def settings(config: Config) -> dict[str, Any]:
@@ -50,7 +53,6 @@ def settings(config: Config) -> dict[str, Any]:
         "SESSION_COOKIE_NAME": "slipway_session",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
-        "SESSION_COOKIE_SECURE": config.secure_cookies,
         "PERMANENT_SESSION_LIFETIME": timedelta(days=7),
         "WTF_CSRF_TIME_LIMIT": None,
         "MAX_CONTENT_LENGTH": BODY_LIMIT,
@@ -61,12 +63,26 @@ def settings(config: Config) -> dict[str, Any]:
 
 
 def init_app(app: Flask) -> None:
+    _trust_proxies(app, app.config["SLIPWAY"].trusted_proxies)
+    cookies.init_app(app)
     # Flask-Login's own context processor would ask the database for the user on an error page about the database.
     manager = LoginManager(app, add_context_processor=False)
     manager.user_loader(accounts.load)
     app.before_request(_require_sign_in)
     CSRFProtect(app)
     app.after_request(_add_headers)
+
+
+def _trust_proxies(app: Flask, proxies: int) -> None:
+    """The visitor's address is the one that the farthest of our proxies has seen, counted from the end: what stands
+    before it in X-Forwarded-For came from the visitor. Of scheme and host, proxies pass on one value."""
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=1, x_host=1)  # type: ignore[method-assign]
+
+
+def hides_behind_a_proxy() -> bool:
+    """The request came through a proxy, and none is trusted: all visitors seem to have one address."""
+    return "X-Forwarded-For" in request.headers and not current_app.config["SLIPWAY"].trusted_proxies
 
 
 def _require_sign_in() -> AnyResponse | None:
@@ -86,6 +102,8 @@ def _require_sign_in() -> AnyResponse | None:
 
 def _add_headers(response: Response) -> Response:
     response.headers.extend(HEADERS)
+    if cookies.are_secure(current_app):
+        response.headers["Strict-Transport-Security"] = TRANSPORT
     if request.endpoint not in STATIC:
         response.headers["Cache-Control"] = "no-store"
     return response

@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 from werkzeug.security import generate_password_hash
 
-from service.admin import accounts
+from service.admin import accounts, guesses
+from service.admin.guesses import Visit
 from service.database import connection
 from service.models import User
 from service.models.base import utc_now
@@ -77,7 +78,7 @@ def test_an_unknown_account_takes_as_long_to_refuse_as_a_known_one(app: Flask) -
     def seconds(email: str) -> float:
         began = time.perf_counter()
         with app.app_context():
-            assert accounts.authenticate(email, "wrong") is None
+            assert accounts.authenticate(email, "wrong", Visit()) is None
         return time.perf_counter() - began
 
     known, unknown = (min(seconds(email) for _ in range(3)) for email in (EMAIL, "nobody@example.org"))
@@ -86,7 +87,7 @@ def test_an_unknown_account_takes_as_long_to_refuse_as_a_known_one(app: Flask) -
 
 def test_five_wrong_passwords_lock_the_account_even_for_the_right_one(app: Flask, user: User) -> None:
     browser = Browser(app)
-    for _ in range(accounts.FREE_TRIES):
+    for _ in range(guesses.FREE_TRIES):
         assert locked_for(utc_now()) == 0
         browser.sign_in(password="wrong")
     assert 25 < locked_for(utc_now()) <= 30
@@ -97,28 +98,28 @@ def test_five_wrong_passwords_lock_the_account_even_for_the_right_one(app: Flask
 
 
 def test_the_lock_grows_with_each_further_wrong_password_up_to_a_quarter_of_an_hour(app: Flask, user: User) -> None:
-    User.update(failed_sign_ins=accounts.FREE_TRIES).execute()
+    User.update(failed_sign_ins=guesses.FREE_TRIES).execute()
     grown = []
     for _ in range(7):
         expire_the_lock()
-        assert accounts.authenticate(EMAIL, "wrong") is None
+        assert accounts.authenticate(EMAIL, "wrong", Visit()) is None
         grown.append(round(locked_for(utc_now())))
     assert grown == [60, 120, 240, 480, 900, 900, 900]
 
 
 def test_a_try_during_the_lock_is_not_counted(app: Flask, user: User) -> None:
     User.update(failed_sign_ins=7, locked_until=utc_now() + timedelta(minutes=1)).execute()
-    assert accounts.authenticate(EMAIL, PASSWORD) is None
+    assert accounts.authenticate(EMAIL, PASSWORD, Visit()) is None
     assert User.get().failed_sign_ins == 7
 
 
 def test_guessing_in_parallel_gives_no_more_tries(app: Flask, user: User) -> None:
     def guess() -> None:
         with connection(), app.app_context():
-            accounts.authenticate(EMAIL, "wrong")
+            accounts.authenticate(EMAIL, "wrong", Visit())
 
     at_once(12, guess)
-    assert User.get().failed_sign_ins == accounts.FREE_TRIES
+    assert User.get().failed_sign_ins == guesses.FREE_TRIES
 
 
 @ONE_ENGINE

@@ -26,6 +26,13 @@ def test_migrations_are_switched_off_by_any_clear_word(value: str) -> None:
     assert not Config.from_env({"RUN_MIGRATIONS": value}).run_migrations
 
 
+@pytest.mark.parametrize(("value", "is_secure"), [("", None), ("Auto", None), ("true", True), ("no", False)])
+def test_cookies_are_as_secure_as_the_connection_unless_somebody_says_otherwise(
+    value: str, is_secure: bool | None
+) -> None:
+    assert Config.from_env({"SECURE_COOKIES": value}).secure_cookies is is_secure
+
+
 @pytest.mark.parametrize("variable", ["MIGRATION_DATABASE_URL", "DIRECT_URL", "DATABASE_URL_UNPOOLED"])
 def test_migrations_may_use_a_direct_connection(variable: str) -> None:
     config = Config.from_env({"DATABASE_URL": "postgres://app@pool/bot", variable: "postgres://owner@direct/bot"})
@@ -46,6 +53,9 @@ def test_migrations_may_use_a_direct_connection(variable: str) -> None:
         ("TELEGRAM_CHATBOT", "9999999999", "a whole number"),
         ("TELEGRAM_API_BASE", "api.example.com", "must start with https://"),
         ("ADMIN_EMAIL", "ann", "an email address"),
+        ("SECURE_COOKIES", "perhaps", "use auto, true or false"),
+        ("TRUSTED_PROXIES", "-1", "a whole number from 0 to 9"),
+        ("TRUSTED_PROXIES", "10", "a whole number from 0 to 9"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
         ("SECRET_KEY_FILE", "/nowhere/secret", "can't be read"),
     ],
