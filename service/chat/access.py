@@ -1,4 +1,5 @@
-"""Whose chatbots somebody may see: an owner all of them, everybody else those of the creators they belong to."""
+"""What somebody may do, and whose chatbots they may see: an owner all of them, everybody else those of the creators
+they belong to."""
 
 from __future__ import annotations
 
@@ -6,7 +7,14 @@ from typing import Any
 
 import peewee as pw
 
-from service.models import OWNER, Chatbot, Conversation, CreatorUser, ToolLog, User
+from service.models import EDITOR, OWNER, VIEWER, Chatbot, Conversation, CreatorUser, ToolLog, User
+
+_RANKS = {VIEWER: 1, EDITOR: 2, OWNER: 3}
+
+
+def has_role(user: User, role: str) -> bool:
+    """Whether the user has this role or a higher one; an unknown role may nothing."""
+    return _RANKS.get(user.role, 0) >= _RANKS[role]
 
 
 def sees_all(user: User) -> bool:
