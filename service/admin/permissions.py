@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from service.models import EDITOR, OWNER, VIEWER, User
+from service.chat.access import has_role as may
+from service.models import EDITOR, VIEWER
+
+__all__ = ["may", "needs", "required"]
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-_RANKS = {VIEWER: 1, EDITOR: 2, OWNER: 3}
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -27,8 +29,3 @@ def required(view: Callable[..., Any], method: str) -> str:
     """The least role for this view and method."""
     role: str = getattr(view, "needs", VIEWER if method in _SAFE else EDITOR)
     return role
-
-
-def may(user: User, role: str) -> bool:
-    """Whether the user has this role or a higher one; an unknown role may nothing."""
-    return _RANKS.get(user.role, 0) >= _RANKS[role]

@@ -25,7 +25,8 @@ ALLOWED = {
     "migrate": {"url"},
     "seed": {"chat", "models", "database", "config"},
     "bot": {"telegram", "chat", "models", "database", "config", "faults", "url"},
-    "admin": {"chat", "models", "database", "config", "faults", "limits", "audit", "migrate", "url"},
+    "api": {"chat", "models", "database", "config", "faults", "limits", "audit", "url"},
+    "admin": {"api", "chat", "models", "database", "config", "faults", "limits", "audit", "migrate", "url"},
 }
 # The edge of the runner is where its process starts, so it reads the settings.
 EDGES = {

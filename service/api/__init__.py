@@ -1,0 +1,1 @@
+"""The HTTP API: what the panel can do, for programs, with tokens instead of sessions."""
