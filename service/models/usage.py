@@ -14,6 +14,7 @@ class UsageDay(Table):
     id = pw.BigAutoField()
     day = pw.DateField()
     chatbot = pw.ForeignKeyField(Chatbot, backref="usage", on_delete="CASCADE")
+    chatbot_id: int
     conversations = pw.IntegerField(default=0)
     messages = pw.IntegerField(default=0)
     answers = pw.IntegerField(default=0)

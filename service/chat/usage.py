@@ -1,0 +1,159 @@
+"""What happened on each day, in sums: counted from the messages once, and read by every page about many of them.
+
+A day is one in UTC. What is deleted after that day stays in the sums."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import peewee as pw
+
+from service.chat import access
+from service.database import connection, writing
+from service.models import Chatbot, Conversation, Message, UsageDay, User
+
+GROWTH = 1.1
+DAY = timedelta(days=1)
+# A message is stored a moment after the time that it bears, and clocks differ.
+MARGIN = timedelta(hours=1)
+_SUMS = ("conversations", "messages", "answers", "errors", "input_tokens", "output_tokens")
+
+
+@dataclass
+class Sums:
+    """`conversations` that began, `messages` of people, `answers` to them, and `errors`: apologies in place of one.
+    `durations` counts the answers by how long they took: the upper bound in ms, to be read by `percentile`."""
+
+    conversations: int = 0
+    messages: int = 0
+    answers: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    durations: Counter[int] = field(default_factory=Counter)
+
+    def add(self, other: Sums) -> None:
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.durations.update(other.durations)
+
+
+@dataclass(kw_only=True)
+class Day(Sums):
+    day: date
+
+
+def bound(milliseconds: int) -> int:
+    """The upper bound of the bucket in which a duration is counted; buckets grow by a tenth."""
+    return math.floor(GROWTH ** math.ceil(math.log(max(milliseconds, 1), GROWTH)))
+
+
+def percentile(durations: Mapping[int, int], share: float) -> int | None:
+    """So many ms the given share of the answers took at most; at most a tenth too much, never too little. None where
+    there were no answers."""
+    rank, seen = math.ceil(share * sum(durations.values())), 0
+    for upper, count in sorted(durations.items()):
+        seen += count
+        if seen >= max(rank, 1):
+            return upper
+    return None
+
+
+def totals(user: User, since: date, until: date) -> list[Day]:
+    """Each day from `since` up to and with `until`, over the chatbots that the user may see."""
+    days = [Day(day=since + number * DAY) for number in range((until - since).days + 1)]
+    for row in _rows(user, since, until):
+        days[(row.day - since).days].add(_sums(row))
+    return days
+
+
+def by_chatbot(user: User, since: date, until: date) -> dict[int, Sums]:
+    """The same days in one sum for each chatbot that was used, by its id; the busiest first."""
+    found: dict[int, Sums] = {}
+    for row in _rows(user, since, until):
+        found.setdefault(row.chatbot_id, Sums()).add(_sums(row))
+    return dict(sorted(found.items(), key=lambda pair: -pair[1].messages))
+
+
+def stale(counted_at: datetime | None, now: datetime, first: datetime | None) -> list[date]:
+    """The days to count (anew): from the one of the last count on, or from the first message's."""
+    begin = counted_at - MARGIN if counted_at else first
+    if begin is None:
+        return []
+    return [begin.date() + number * DAY for number in range((now.date() - begin.date()).days + 1)]
+
+
+def first_message_at() -> datetime | None:
+    with connection():
+        found: datetime | None = Message.select(pw.fn.MIN(Message.created_at)).scalar()
+        return found
+
+
+def count(day: date) -> int:
+    """Count one day from its messages, and put that in place of what was counted before; returns for how many
+    chatbots there was something to count."""
+    with connection() as database, writing(database):
+        counted = _counted(day)
+        for chatbot, sums in counted.items():
+            _keep(day, chatbot, sums)
+    return len(counted)
+
+
+def _counted(day: date) -> dict[int, Sums]:
+    start = datetime.combine(day, time())
+    counted: dict[int, Sums] = {}
+    for chatbot, role, is_error, duration, number, tokens_in, tokens_out in _spoken(start).tuples():
+        sums = counted.setdefault(chatbot, Sums())
+        if role == "user":
+            sums.messages += number
+        elif is_error:
+            sums.errors += number
+        else:
+            sums.answers += number
+            if duration is not None:
+                sums.durations[bound(duration)] += number
+        sums.input_tokens += tokens_in
+        sums.output_tokens += tokens_out
+    for chatbot, number in _begun(start).tuples():
+        counted.setdefault(chatbot, Sums()).conversations = number
+    return counted
+
+
+def _spoken(start: datetime) -> Any:
+    groups = (Message.chatbot, Message.role, Message.error.is_null(False), Message.duration_ms)
+    tokens = [pw.fn.COALESCE(pw.fn.SUM(column), 0) for column in (Message.input_tokens, Message.output_tokens)]
+    query = Message.select(*groups, pw.fn.COUNT(Message.id), *tokens).group_by(*groups)
+    is_counted = Message.role.in_(["user", "assistant", "twin"])
+    return query.where(is_counted, Message.created_at >= start, Message.created_at < start + DAY)
+
+
+def _begun(start: datetime) -> Any:
+    """`updated_at` narrows the search: it has the index, and what was touched before that day did not begin on it."""
+    is_of_day = (Conversation.created_at >= start) & (Conversation.created_at < start + DAY)
+    query = Conversation.select(Conversation.chatbot, pw.fn.COUNT(Conversation.id)).group_by(Conversation.chatbot)
+    return query.where(Conversation.updated_at >= start - MARGIN, is_of_day)
+
+
+def _keep(day: date, chatbot: int, sums: Sums) -> None:
+    values = {name: getattr(sums, name) for name in _SUMS} | {"durations": dict(sums.durations)}
+    known = (UsageDay.day == day) & (UsageDay.chatbot == chatbot)
+    if not UsageDay.update(values).where(known).execute():
+        UsageDay.insert(day=day, chatbot=chatbot, **values).execute()
+
+
+def _rows(user: User, since: date, until: date) -> Iterable[UsageDay]:
+    with connection():
+        query = UsageDay.select().where(UsageDay.day.between(since, until))
+        if not access.sees_all(user):
+            query = query.where(UsageDay.chatbot.in_(access.chatbots(user).select(Chatbot.id)))
+        return list(query)
+
+
+def _sums(row: UsageDay) -> Sums:
+    durations = Counter({int(upper): number for upper, number in row.durations.items()})
+    return Sums(**{name: getattr(row, name) for name in _SUMS}, durations=durations)
