@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from service.admin.forms import ChatbotForm
 from service.admin.records import find_chatbot
-from service.chat import access, providers, versions
+from service.chat import access, options, providers, versions
 from service.database import proxy, writing
 from service.models import SETTINGS, Chatbot, ChatbotVersion, Conversation, Creator, CreatorUser, User
 
@@ -38,6 +38,10 @@ def create() -> Response | tuple[str, int]:
     form = _form()
     if not form.validate():
         return _form_page(form, None), 400
+    try:
+        options.check(form.changes())
+    except options.SettingError as error:
+        return _refusal(form, None, error), 400
     with writing(proxy.obj):
         chatbot = Chatbot.create(creator=_creator_of(g.user), **form.changes())
         versions.current(chatbot)
@@ -80,6 +84,8 @@ def publish(chatbot_id: int) -> Response | tuple[str, int]:
         made = versions.publish(chatbot, form.changes(), expected=expected, author=g.user, notes=form.notes.data or "")
     except versions.VersionConflict as conflict:
         return _conflict_page(form, chatbot, conflict), 409
+    except options.SettingError as error:
+        return _refusal(form, chatbot, error), 400
     flash(f"Version {made.number} is live. New conversations begin with it.", "success")
     return redirect(url_for("chatbots.show", chatbot_id=chatbot.id), 303)
 
@@ -91,6 +97,11 @@ def _conflict_page(form: ChatbotForm, chatbot: Chatbot, conflict: versions.Versi
     changed = [form[name].label.text for name in SETTINGS if ours and getattr(ours, name) != getattr(theirs, name)]
     form.expected.data = theirs.number
     return _form_page(form, chatbot, theirs=theirs, changed=changed)
+
+
+def _refusal(form: ChatbotForm, chatbot: Chatbot | None, error: options.SettingError) -> str:
+    form[error.setting].errors = [str(error)]
+    return _form_page(form, chatbot)
 
 
 def _form(source: ChatbotVersion | None = None, *, present: str = "offline", **values: Any) -> ChatbotForm:

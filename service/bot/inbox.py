@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from service.bot.consumer import GiveUp
+from datetime import timedelta
+
+from service.bot.consumer import GiveUp, Later
 from service.bot.lease import Lease, LeaseLost, Queue
 from service.chat import asides
-from service.chat.providers import ProviderError, Providers
+from service.chat.providers import Cancelled, ProviderError, Providers
 from service.chat.respond import apologise, respond
 from service.faults import is_outage
 from service.models import InboxItem
+from service.models.base import utc_now
 
 INBOX = Queue("inbox", InboxItem, lane=("chatbot", "channel", "thread"))
+
+
+# For so long an overloaded provider may put a person off before its refusals count as failed attempts.
+PATIENCE = timedelta(minutes=10)
 
 
 def answer(lease: Lease[InboxItem], providers: Providers) -> str:
@@ -18,11 +25,15 @@ def answer(lease: Lease[InboxItem], providers: Providers) -> str:
         remark = asides.answer(lease.item, lease.finish)
         return f"answered by itself with message {remark.id} of conversation {remark.conversation_id}"
     try:
-        reply = respond(lease.item, providers, lease.finish)
+        reply = respond(lease.item, providers, lease.finish, is_cancelled=lease.is_over.is_set)
+    except Cancelled as cancelled:
+        raise LeaseLost(f"{lease} was given up while it was being answered.") from cancelled
     except ProviderError as error:
-        if error.is_temporary:
-            raise
-        raise GiveUp(str(error)) from error
+        if not error.is_temporary:
+            raise GiveUp(str(error)) from error
+        if error.delay and utc_now() - lease.item.created_at < PATIENCE:
+            raise Later(error.delay) from error
+        raise
     return f"answered by message {reply.id} of conversation {reply.conversation_id}"
 
 

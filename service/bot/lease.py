@@ -8,7 +8,8 @@ finish what somebody else has taken over. Times are by the clock that all worker
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import peewee as pw
@@ -45,10 +46,13 @@ class Queue(Generic[J]):
 
 @dataclass(frozen=True)
 class Lease(Generic[J]):
+    """`is_over` is set once the row is known to be somebody else's: who still works on it may stop."""
+
     queue: Queue[J]
     item: J
     holder: str
     seconds: float
+    is_over: threading.Event = field(default_factory=threading.Event, compare=False)
 
     def __str__(self) -> str:
         return f"{self.queue.name} {self.item.id}"
@@ -78,6 +82,7 @@ class Lease(Generic[J]):
     def release(self, delay: float = 0.0) -> None:
         """Give the row back untried: the attempt doesn't count."""
         self.keep(state=QUEUED, available_at=shared_now(delay), attempts=self.item.attempts - 1, **_FREE)
+        self.is_over.set()
 
     def keep(self, **values: Any) -> None:
         """Note something in the row while working on it."""
@@ -86,6 +91,7 @@ class Lease(Generic[J]):
         with connection():
             rows = model.update(values).where((model.id == self.item.id) & is_mine).execute()
         if rows != 1:
+            self.is_over.set()
             raise LeaseLost(f"{self} is no longer leased by {self.holder}.")
 
 

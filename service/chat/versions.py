@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import peewee as pw
 
+from service.chat import options
+from service.chat.differences import Difference, Line, differences
 from service.database import connection, writing
 from service.models import SETTINGS, Chatbot, ChatbotVersion, CreatorUser, User
+
+__all__ = [
+    "Difference",
+    "Line",
+    "VersionConflict",
+    "current",
+    "differences",
+    "make_current",
+    "publish",
+]
 
 FIRST_NOTES = "Made on first use."
 
@@ -41,18 +53,54 @@ def publish(
 
     `expected` is the number of the version that the editor started from; VersionConflict if it is not the current
     one any more. `changes` may hold the names in SETTINGS and `title`, which is the chatbot's alone; ValueError for
-    any other. The given chatbot is brought up to date."""
+    any other, and SettingError, which is one, for a value that no answer could use. The given chatbot is brought up
+    to date."""
     if unknown := sorted(set(changes) - {*SETTINGS, "title"}):
         raise ValueError(f"A version has no setting named {', '.join(unknown)}.")
+
+    def changed(base: ChatbotVersion) -> Mapping[str, Any]:
+        # What is as it was before is not this editor's fault, and must not keep them from their change.
+        options.check({name: value for name, value in changes.items() if getattr(base, name, value) != value})
+        return changes
+
+    return _next(chatbot, changed, expected, author, notes)
+
+
+def make_current(chatbot: Chatbot, number: int, *, expected: int, author: User | None) -> ChatbotVersion:
+    """Go back to the settings of an older version: publish them as the next one. LookupError if there is no such
+    version; VersionConflict as in `publish`. What was good enough once is not checked again."""
+
+    def older(_base: ChatbotVersion) -> Mapping[str, Any]:
+        return _settings_of(_numbered(chatbot, number))
+
+    return _next(chatbot, older, expected, author, f"The settings of version {number} again.")
+
+
+def _next(
+    chatbot: Chatbot,
+    changes: Callable[[ChatbotVersion], Mapping[str, Any]],
+    expected: int,
+    author: User | None,
+    notes: str,
+) -> ChatbotVersion:
     with connection() as database, writing(database):
         stored = _locked(chatbot)
         base = _current_of(stored)
         if base.number != expected:
             raise VersionConflict(expected, base.number)
-        _assign(stored, _settings_of(base) | dict(changes))
+        _assign(stored, _settings_of(base) | dict(changes(base)))
         version = _snapshot(stored, author, notes)
     _assign(chatbot, {**_settings_of(version), "title": stored.title, "current_version": version})
     return version
+
+
+def _numbered(chatbot: Chatbot, number: int) -> ChatbotVersion:
+    found: ChatbotVersion | None = ChatbotVersion.get_or_none(
+        (ChatbotVersion.chatbot == chatbot.id) & (ChatbotVersion.number == number)
+    )
+    if found is None:
+        raise LookupError(f"{chatbot.title} has no version {number}.")
+    return found
 
 
 def _locked(chatbot: Chatbot) -> Chatbot:

@@ -76,7 +76,7 @@ def test_a_transcript_tells_who_said_what_as_whom_and_in_reply_to_what(browser: 
     ToolLog.create(
         session=conversation, message=answer, server="bookings", tool="find", arguments={"berth": 12}, duration_ms=1234
     )
-    say(conversation, "assistant", "Sorry.", metadata={"error": "The provider is away."})
+    say(conversation, "assistant", "Sorry.", error="The provider is away.")
     page = browser.read(f"/conversations/{conversation.id}")
     assert "Is &lt;b&gt;berth 12&lt;/b&gt; free?" in page
     assert "Vera" in page

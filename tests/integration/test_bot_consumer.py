@@ -11,10 +11,10 @@ import peewee as pw
 import pytest
 
 from service.bot.consumer import Consumer, Later, Outage, renewing
-from service.bot.inbox import INBOX, answer, apologise_and_bury
+from service.bot.inbox import INBOX, PATIENCE, answer, apologise_and_bury
 from service.bot.lease import Lease, claim
 from service.bot.waker import Polling
-from service.chat.providers import Provider, Request, built_in
+from service.chat.providers import Chunk, Provider, ProviderError, Request, built_in
 from service.chat.respond import APOLOGY
 from service.models import DEAD, DONE, LEASED, QUEUED, InboxItem, User
 from service.models.base import utc_now
@@ -72,6 +72,40 @@ def test_a_passing_failure_is_tried_again_after_a_while() -> None:
     stored = reloaded(item)
     assert (stored.state, stored.error) == (DONE, None)
     assert transcript() == [("user", "Hello"), ("assistant", "Hi.")]
+
+
+def test_who_is_asked_to_come_later_does_and_it_is_no_failed_attempt() -> None:
+    item = send(make_chatbot(), "Hello")
+    busy = Failing(ProviderError("Too many requests.", is_temporary=True, delay=40))
+    answering(busy).drain()
+    stored = reloaded(item)
+    assert (stored.state, stored.attempts) == (QUEUED, 0)
+    assert timedelta(seconds=35) < stored.available_at - utc_now() <= timedelta(seconds=40)
+
+
+@on_sqlite
+def test_nobody_is_put_off_for_ever() -> None:
+    item = send(make_chatbot(), "Hello")
+    InboxItem.update(created_at=utc_now() - PATIENCE).execute()
+    answering(Failing(ProviderError("Too many requests.", is_temporary=True, delay=40))).drain()
+    assert reloaded(item).attempts == 1
+
+
+class Taken(Recorder):
+    """Answers slowly; after the first word another worker takes the message over."""
+
+    def stream(self, request: Request) -> Iterator[Chunk]:
+        yield "half an "
+        InboxItem.update(leased_by="another").execute()
+        eventually(request.is_cancelled)
+        yield "answer"
+
+
+def test_an_answer_stops_when_its_lease_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    send(make_chatbot(), "Hello")
+    consumer(partial(answer, providers={"offline": Taken()}), seconds=0.3).step()
+    assert "was given up while it was being answered. Its result is dropped." in caplog.text
+    assert transcript() == []
 
 
 def test_after_the_last_attempt_there_is_an_apology_and_a_dead_letter() -> None:
@@ -148,7 +182,7 @@ def test_work_that_is_put_off_costs_no_attempt() -> None:
 
 def test_an_answer_that_comes_after_the_lease_was_lost_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     class Overtaken(Recorder):
-        def stream(self, request: Request) -> Iterator[str]:
+        def stream(self, request: Request) -> Iterator[Chunk]:
             InboxItem.update(leased_by="somebody else").execute()
             return iter(["Too late."])
 
@@ -161,7 +195,7 @@ def test_an_answer_that_comes_after_the_lease_was_lost_is_dropped(caplog: pytest
 
 def test_an_answer_that_cannot_be_written_leaves_nothing_and_the_message_is_tried_again() -> None:
     class RemovesTheUser(Recorder):
-        def stream(self, request: Request) -> Iterator[str]:
+        def stream(self, request: Request) -> Iterator[Chunk]:
             User.delete().execute()
             return super().stream(request)
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import peewee as pw
 import pytest
 
 from service.chat import versions
+from service.chat.options import SettingError
 from service.chat.versions import VersionConflict
 from service.database import connection
 from service.models import Chatbot, ChatbotVersion
@@ -115,3 +117,53 @@ def test_a_setting_that_does_not_exist_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"no setting named {name}"):
         versions.publish(chatbot, {name: "x"}, expected=1, author=None)
     assert numbers(chatbot) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"config": {"temperature": "hot"}}, "config.temperature has to be a number from 0 to 2."),
+        ({"rag_settings": {"topk": 3}}, "rag_settings has no key 'topk'; did you mean top_k?"),
+    ],
+)
+def test_settings_that_no_answer_could_use_are_not_published(changes: dict[str, Any], complaint: str) -> None:
+    chatbot = make_chatbot()
+    with pytest.raises(SettingError) as caught:
+        versions.publish(chatbot, changes, expected=1, author=None)
+    assert (str(caught.value), caught.value.setting) == (complaint, next(iter(changes)))
+    assert numbers(chatbot) == []
+
+
+def test_settings_from_before_they_were_checked_do_not_keep_anybody_from_publishing() -> None:
+    old = {"temprature": 1}
+    chatbot = make_chatbot(config=old)
+    version = versions.publish(chatbot, {"system_prompt": "New.", "config": old}, expected=1, author=None)
+    assert (version.system_prompt, version.config) == ("New.", old)
+
+
+def test_going_back_publishes_the_old_settings_as_the_next_version() -> None:
+    author = make_user()
+    chatbot = make_chatbot(system_prompt="Old.", config={"from": "before checks"})
+    versions.publish(chatbot, {"system_prompt": "New.", "title": "Advisor", "config": {}}, expected=1, author=None)
+    third = versions.make_current(chatbot, 1, expected=2, author=author)
+    assert (third.number, third.system_prompt, third.config) == (3, "Old.", {"from": "before checks"})
+    assert (third.notes, third.created_by) == ("The settings of version 1 again.", author)
+    assert (Chatbot.get().current_version, chatbot.system_prompt) == (third, "Old.")
+    assert Chatbot.get().title == "Advisor", "the title is no part of a version"
+    assert [version.system_prompt for version in stored(chatbot)] == ["Old.", "New.", "Old."]
+
+
+def test_going_back_does_not_overwrite_what_somebody_else_published() -> None:
+    chatbot = make_chatbot()
+    versions.publish(chatbot, {"system_prompt": "Two."}, expected=1, author=None)
+    with pytest.raises(VersionConflict):
+        versions.make_current(chatbot, 1, expected=1, author=None)
+    assert numbers(chatbot) == [1, 2]
+
+
+def test_a_version_of_another_chatbot_can_not_be_gone_back_to() -> None:
+    chatbot, other = make_chatbot(), make_chatbot()
+    versions.publish(other, {"system_prompt": "Theirs."}, expected=1, author=None)
+    with pytest.raises(LookupError, match=r"^Helper has no version 2\.$"):
+        versions.make_current(chatbot, 2, expected=1, author=None)
+    assert Chatbot.get_by_id(chatbot.id).system_prompt == "Be brief."

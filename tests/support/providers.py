@@ -8,26 +8,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from service.chat.providers import ProviderError, Request
+from service.chat.providers import Chunk, ProviderError, Request
 
 
 @dataclass
 class Recorder:
-    """Answers at once and remembers what it was asked."""
+    """Answers at once, with a text or with chunks, and remembers what it was asked."""
 
     reply: str = "Noted."
     requests: list[Request] = field(default_factory=list)
+    chunks: tuple[Chunk, ...] = ()
 
-    def stream(self, request: Request) -> Iterator[str]:
+    def stream(self, request: Request) -> Iterator[Chunk]:
         self.requests.append(request)
-        yield from self.reply
+        yield from self.chunks or self.reply
 
 
 @dataclass
 class Failing:
     error: Exception
 
-    def stream(self, request: Request) -> Iterator[str]:
+    def stream(self, request: Request) -> Iterator[Chunk]:
         yield "half an"
         raise self.error
 
@@ -43,7 +44,7 @@ class Gated:
 
     gate: Path
 
-    def stream(self, request: Request) -> Iterator[str]:
+    def stream(self, request: Request) -> Iterator[Chunk]:
         (self.gate / f"{os.getpid()} {request.question}").touch()
         yield "Answer to "
         while not (self.gate / "open").exists():
