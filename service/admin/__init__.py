@@ -13,6 +13,7 @@ from service.admin import (
     health,
     migrations,
     personas,
+    queue,
     scope,
     security,
     session,
@@ -29,6 +30,7 @@ PAGES = (
     talk.pages,
     personas.pages,
     toolcalls.pages,
+    queue.pages,
     migrations.pages,
     health.pages,
 )

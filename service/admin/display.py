@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask
 from markupsafe import Markup, escape
 
 from service.admin import color, permissions
+from service.chat.text import shortened
 from service.models.base import utc_now
 
 _UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
 
 
 def init_app(app: Flask) -> None:
-    for show in (when, pretty, pretty_text, code_marks, count, milliseconds, color.ink_on):
+    for show in (when, pretty, pretty_text, code_marks, count, milliseconds, duration, shortened, color.ink_on):
         app.jinja_env.filters[show.__name__] = show
     # So that a page offers nobody what the server would refuse them.
     app.jinja_env.globals["may"] = permissions.may
@@ -52,6 +53,13 @@ def milliseconds(duration: int | None) -> str:
     if duration is None:
         return "–"
     return f"{duration} ms" if duration < 1000 else f"{duration / 1000:.1f} s"
+
+
+def duration(span: timedelta) -> str:
+    """In the largest unit that it fills: `3 minutes`."""
+    seconds = int(span.total_seconds())
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "second"))
+    return count(seconds // size, unit)
 
 
 def pretty(value: Any) -> str:

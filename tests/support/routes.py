@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from service.chat import versions
-from service.models import EDITOR, VIEWER, Conversation, Message, Persona, ToolLog, User
+from service.models import DEAD, EDITOR, VIEWER, Conversation, InboxItem, Message, Persona, ToolLog, User
 from tests.support.chat import make_chatbot
 
 # No sign-in, and no token of a form either where it is a machine that sends it.
@@ -39,6 +39,10 @@ ROUTES = {
     "POST /personas/<int:persona_id>/state": EDITOR,
     "GET /personas/new": VIEWER,
     "POST /personas/new": EDITOR,
+    "GET /queue/": VIEWER,
+    "GET /queue/<any(inbox, outbox):kind>/<int:letter_id>/drop": EDITOR,
+    "POST /queue/<any(inbox, outbox):kind>/<int:letter_id>/drop": EDITOR,
+    "POST /queue/<any(inbox, outbox):kind>/<int:letter_id>/retry": EDITOR,
     "GET /readyz": ANYBODY,
     "GET /sign-in": ANYBODY,
     "POST /sign-in": ANYBODY,
@@ -107,6 +111,9 @@ def furnish(user: User) -> Values:
     question = _said(talk, "user", "Is berth 12 free?", user=user)
     answer = _said(talk, "assistant", "It is, until Friday.", reply_to=question)
     call = ToolLog.create(session=talk, message=answer, server="bookings", tool="find", arguments={"berth": 12})
+    dead = InboxItem.create(
+        chatbot=chatbot, channel="telegram", external_id="1", thread="7", content="Hello?", state=DEAD, error="Refused."
+    )
     persona = Persona.create(user=user, name="Harbour master", description="Calm, brief, knows every boat.")
     return {
         "chatbot_id": chatbot.id,
@@ -116,6 +123,8 @@ def furnish(user: User) -> Values:
         "thread": thread,
         "persona_id": persona.id,
         "call_id": call.id,
+        "kind": "inbox",
+        "letter_id": dead.id,
     }
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from service.admin.display import code_marks, count, milliseconds, relative, when
+from service.admin.display import code_marks, count, duration, milliseconds, pretty_text, relative, when
 
 NOW = datetime(2026, 11, 21, 12, 0, 0)
 
@@ -45,6 +45,27 @@ def test_counts_agree_with_their_noun(number: int, words: str) -> None:
 @pytest.mark.parametrize(("duration", "words"), [(None, "–"), (0, "0 ms"), (999, "999 ms"), (1540, "1.5 s")])
 def test_durations_keep_the_unit_that_fits(duration: int | None, words: str) -> None:
     assert milliseconds(duration) == words
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(), "0 seconds"),
+        (timedelta(seconds=1.9), "1 second"),
+        (timedelta(seconds=119), "1 minute"),
+        (timedelta(days=3, hours=23), "3 days"),
+    ],
+)
+def test_a_span_of_time_keeps_its_largest_unit(span: timedelta, words: str) -> None:
+    assert duration(span) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [('{"a":[1]}', '{\n  "a": [\n    1\n  ]\n}'), ("not JSON {", "not JSON {"), ("[" * 100_000, "[" * 100_000)],
+)
+def test_text_that_is_json_is_laid_out_and_any_other_is_left_alone(text: str, shown: str) -> None:
+    assert pretty_text(text) == shown
 
 
 def test_commands_in_a_sentence_are_set_as_code_and_everything_else_is_escaped() -> None:
