@@ -13,9 +13,11 @@ from service.migrate.errors import Refused
 
 # Not ROLLBACK TO, with which Peewee undoes a nested atomic().
 _ENDS_TRANSACTION = re.compile(r"(BEGIN|COMMIT|END|START TRANSACTION|ROLLBACK(?! TO))\b", re.IGNORECASE)
-# After these everything is still there that was there before, which then need not be looked at.
+# After these everything is still there that was there before, and what refers to it is right: no need to look.
 _ONLY_ADDS = re.compile(
-    r"CREATE (UNIQUE )?(TABLE|INDEX) (?!.*(;|\bAS\b)).*|ALTER TABLE \S+ ADD (COLUMN|CONSTRAINT) [^,;]*", re.IGNORECASE
+    r"CREATE (UNIQUE )?(TABLE|INDEX) (?!.*(;|\bAS\b)).*"
+    r"|ALTER TABLE \S+ ADD (COLUMN (?!.*\bREFERENCES\b)|CONSTRAINT )[^,;]*",
+    re.IGNORECASE,
 )
 _SHOWN = 300
 

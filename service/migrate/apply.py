@@ -36,10 +36,11 @@ class Applier:
         history: History,
         known: Sequence[MigrationFile],
         patience: Patience,
+        watch: Watch,
         on_blocked: OnBlocked,
         on_rows: Callable[[str, Tally], None] = lambda _migration, _tally: None,
     ) -> None:
-        self._connection, self._history, self._known = connection, history, list(known)
+        self._connection, self._history, self._known, self._watch = connection, history, list(known), watch
         self._patience, self._on_blocked, self._on_rows = patience, on_blocked, on_rows
         self._engine = Engine(connection, known)
         self._line = 0
@@ -47,38 +48,41 @@ class Applier:
         self._tally: Tally | None = None
         self._blockers: list[str] = []
 
-    def apply(self, file: MigrationFile) -> float | None:
-        """Run one migration and record it; the seconds it took, or None when somebody else did so first."""
+    def apply(self, file: MigrationFile, then: MigrationFile | None = None) -> float | None:
+        """Run one migration and record it; the seconds it took, or None when somebody else did so first. `then` is the
+        one that will be asked for next."""
         began, outline = time.monotonic(), files.outline(file)
         try:
             attempt = self._history.attempt("deploy", file.name, in_steps=not outline.atomic)
             with self._explained(file, outline), attempt as progress:
                 if outline.atomic:
-                    self._patiently(file, lambda: self._apply_atomically(file, outline, began), renew=True)
+                    work = functools.partial(self._apply_atomically, file, outline, began, progress, then)
+                    self._patiently(file, work, renew=True)
                 else:
                     self._apply_in_steps(file, outline, began, progress)
         except AlreadyApplied:
             return None
         finally:
             self._known.append(file)  # a failure ends the run, so that it is asked for only after a success
-        return time.monotonic() - began
+        return progress.duration_ms / 1000
 
     def undo(self, file: MigrationFile) -> float:
         """Run one migration's rollback and remove its row; the seconds it took."""
         began, outline = time.monotonic(), files.outline(file)
-        with self._explained(file, outline), self._history.attempt("rollback", file.name):
+        with self._explained(file, outline), self._history.attempt("rollback", file.name) as progress:
             if outline.atomic:
-                self._patiently(file, lambda: self._undo_atomically(file, outline), renew=True)
+                self._patiently(file, lambda: self._undo_atomically(file, outline, progress), renew=True)
             else:
                 for step in self._engine.rollback_steps(file):
                     self._patiently(file, functools.partial(self._undo_step, file, outline, step))
                 self._history.forget(file.name)
         return time.monotonic() - began
 
-    def _undo_atomically(self, file: MigrationFile, outline: Outline) -> None:
+    def _undo_atomically(self, file: MigrationFile, outline: Outline, progress: Progress) -> None:
         with self._transaction(outline):
             self._run_together(self._engine.rollback_steps(file))
             self._history.forget(file.name)
+            progress.finish("done")
 
     def _undo_step(self, file: MigrationFile, outline: Outline, step: Step) -> None:
         if isinstance(step.run, Backfill):
@@ -90,12 +94,16 @@ class Applier:
         with self._transaction(outline):
             self._run([step])
 
-    def _apply_atomically(self, file: MigrationFile, outline: Outline, began: float) -> None:
+    def _apply_atomically(
+        self, file: MigrationFile, outline: Outline, began: float, progress: Progress, then: MigrationFile | None
+    ) -> None:
         """The claim comes first: a second runner waits at the unique name, and then finds it taken."""
         with self._transaction(outline):
             self._claim(file, outline)
             self._run_together(self._engine.steps(file))
-            self._history.time(file.name, _milliseconds(began))
+            progress.applied(_milliseconds(began))
+            if then and files.outline(then).atomic:
+                self._history.begin(then.name)
 
     def _apply_in_steps(self, file: MigrationFile, outline: Outline, began: float, progress: Progress) -> None:
         """Each step is committed with its entry in the journal; the next deploy goes on where this one was killed."""
@@ -117,7 +125,7 @@ class Applier:
         with self._connection.transaction():
             progress.step(len(steps), len(steps))
             self._claim(file, outline)
-            self._history.time(file.name, _milliseconds(began))
+            progress.applied(_milliseconds(began))
 
     def _take(
         self, file: MigrationFile, outline: Outline, step: Step, progress: Progress, number: int, total: int
@@ -147,15 +155,15 @@ class Applier:
         """Do the work; where somebody else's lock stops it, do it again later, a limited number of times. `renew` is
         for work that collects its steps itself: a failed try has changed what the engine knew of the tables."""
         for attempt in range(1, self._patience.attempts + 1):
-            with Watch(self._connection) as watch:
-                try:
+            try:
+                with self._watch.looking():
                     work()
-                    return
-                except Exception as error:
-                    if not contention.is_contention(error) or attempt == self._patience.attempts:
-                        raise
-                finally:
-                    self._blockers = watch.blockers
+                return
+            except Exception as error:
+                if not contention.is_contention(error) or attempt == self._patience.attempts:
+                    raise
+            finally:
+                self._blockers = self._watch.blockers
             self._on_blocked(file.name, attempt + 1, self._patience.attempts, self._blockers)
             time.sleep(contention.pause_before(attempt + 1))
             if renew:

@@ -34,7 +34,8 @@ def parser(commands: Any, words: Sequence[str]) -> argparse.ArgumentParser:
     )
     top.add_argument("--database-url", metavar="URL", help="default: MIGRATION_DATABASE_URL, else DATABASE_URL")
     top.add_argument("--dir", metavar="FOLDER", help="the migrations; default: MIGRATIONS_DIR, else migrations")
-    subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    # With a name given, argparse need not work one out from the usage, for which it imports the compression modules.
+    subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND", prog="migrate")
 
     def add(name: str, text: str, options: Callable[[argparse.ArgumentParser], None] = lambda _command: None) -> None:
         command = subparsers.add_parser(name, help=text, description=text)

@@ -51,6 +51,15 @@ class Connection:
             cursor.execute(sql)
         return cursor
 
+    def execute_all(self, *statements: tuple[str, Sequence[Any]]) -> None:
+        """Run several, on PostgreSQL in one round trip."""
+        if self.is_sqlite:
+            for sql, parameters in statements:
+                self.execute(sql, parameters)
+        else:
+            joined = "; ".join(sql for sql, _ in statements)
+            self.execute(joined, [value for _, parameters in statements for value in parameters])
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         self.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import random
 import re
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from service.migrate import connection
 from service.migrate.connection import Connection
 from service.migrate.patience import Patience
-from service.url import DatabaseUrl
 
 # lock_not_available, deadlock_detected: PostgreSQL manual, appendix A.
 _CODES = {"55P03", "40P01"}
@@ -56,14 +57,15 @@ def set_timeouts(database: Connection, patience: Patience, *, is_local: bool, is
 
 
 class Watch:
-    """Looks, while a block runs, who blocks its connection; `blockers` is what it saw last. Opens a connection of its
-    own only when the block takes longer than a moment."""
+    """Looks who blocks a connection, while it is `looking`; `blockers` is what it saw last of the work at hand. One
+    thread for a whole deploy, which opens a connection of its own only when some work takes longer than a moment."""
 
     def __init__(self, watched: Connection) -> None:
         self.blockers: list[str] = []
         self._url, self._over = watched.url, threading.Event()
         # Through a pooler the server process changes; the name goes along.
         self._name = "" if watched.is_sqlite else str(watched.raw.info.parameter_status("application_name"))
+        self._since: float | None = None
         self._thread = threading.Thread(target=self._look, name="migrate-watch", daemon=True)
 
     def __enter__(self) -> Watch:
@@ -78,23 +80,28 @@ class Watch:
         if self._name:
             self._thread.join()
 
-    def _look(self) -> None:
-        if self._over.wait(_LOOK_EVERY):
-            return
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        self.blockers, self._since = [], time.monotonic()
         try:
-            self._look_until_over(self._url)
-        except Exception as error:  # watching is a courtesy: it must not fail what is watched
-            self.blockers = self.blockers or [f"unknown: {connection.explain(error)}"]
-
-    def _look_until_over(self, url: DatabaseUrl) -> None:
-        database = connection.connect(url, application=f"{connection.APPLICATION}-watch")
-        try:
-            while True:
-                rows = database.execute(_BLOCKERS, [self._name]).fetchall()
-                self.blockers = [describe(*row) for row in rows] or self.blockers
-                if self._over.wait(_LOOK_EVERY):
-                    return
+            yield
         finally:
+            self._since = None
+
+    def _look(self) -> None:
+        database: Connection | None = None
+        while not self._over.wait(_LOOK_EVERY):
+            since = self._since
+            if since is None or time.monotonic() - since < _LOOK_EVERY / 2:
+                continue
+            try:
+                database = database or connection.connect(self._url, application=f"{connection.APPLICATION}-watch")
+                seen = [describe(*row) for row in database.execute(_BLOCKERS, [self._name]).fetchall()]
+            except Exception as error:  # watching is a courtesy: it must not fail what is watched
+                database, seen = None, self.blockers or [f"unknown: {connection.explain(error)}"]
+            if self._since == since:  # what was seen is about work that is still going on
+                self.blockers = seen or self.blockers
+        if database:
             database.close()
 
 

@@ -77,6 +77,7 @@ class Ledger(NamedTuple):
 class History:
     def __init__(self, connection: Connection, release: str = "") -> None:
         self._connection, self._release = connection, release or None
+        self._begun: Progress | None = None
 
     def read(self) -> Ledger:
         """Everything that a plan needs, in at most three queries; changes nothing."""
@@ -129,9 +130,6 @@ class History:
         )
         return int(cursor.rowcount) == 1
 
-    def time(self, name: str, duration_ms: int) -> None:
-        self._connection.execute(f"UPDATE {HISTORY} SET duration_ms = ? WHERE name = ?", [duration_ms, name])
-
     def adopt(self, checksums: Sequence[tuple[str, str]]) -> None:
         """Trust the files, as they are now, for migrations that were applied before we kept checksums."""
         with self._connection.transaction():
@@ -157,22 +155,37 @@ class History:
         """A journal row around some work, outside the work's own transaction, so that a failure is remembered. A
         `note` stays in the row of a success, where a failure has its error. Work `in_steps` goes on where an earlier
         attempt stopped; where that has lost the lock and is still at it, it is stopped at its next step."""
-        with self._connection.transaction():
-            step, checkpoints = self._take_over(action, migration) if in_steps else (None, NO_CHECKPOINTS)
-            kept = json.dumps(checkpoints) if checkpoints else None
-            values = [action, migration, step or 0, 0, "running", None, _now(), None, HOST, os.getpid(), self._release]
-            marks = ", ".join("?" * (len(values) + 1))
-            cursor = self._connection.execute(
-                f"INSERT INTO {JOURNAL} ({_JOURNAL_COLUMNS}, checkpoint) VALUES ({marks}) RETURNING id", [*values, kept]
-            )
-            row = cursor.fetchone()[0]
+        begun, self._begun = self._begun, None
+        if in_steps:
+            with self._connection.transaction():
+                progress = self._begin(action, migration, *self._take_over(action, migration))
+        elif begun and begun.migration == migration:
+            progress = begun
+        else:
+            progress = self._begin(action, migration)
         try:
-            yield Progress(self._connection, row, checkpoints, step)
+            yield progress
         except BaseException as error:
             with suppress(Exception):  # the connection may be what failed; the first error is the one that counts
-                self._finish(row, "failed", f"{type(error).__name__}: {explain(error)}")
+                progress.finish("failed", f"{type(error).__name__}: {explain(error)}")
             raise
-        self._finish(row, "done", note or None)
+        if not progress.is_finished:
+            progress.finish("done", note or None)
+
+    def begin(self, migration: str) -> None:
+        """Begin the attempt that comes next, in the transaction of the one before it: that saves a commit."""
+        self._begun = self._begin("deploy", migration)
+
+    def _begin(
+        self, action: str, migration: str, step: int | None = None, checkpoints: Checkpoints = NO_CHECKPOINTS
+    ) -> Progress:
+        kept = json.dumps(checkpoints) if checkpoints else None
+        values = [action, migration, step or 0, 0, "running", None, _now(), None, HOST, os.getpid(), self._release]
+        marks = ", ".join("?" * (len(values) + 1))
+        cursor = self._connection.execute(
+            f"INSERT INTO {JOURNAL} ({_JOURNAL_COLUMNS}, checkpoint) VALUES ({marks}) RETURNING id", [*values, kept]
+        )
+        return Progress(self._connection, cursor.fetchone()[0], migration, checkpoints, step)
 
     def _take_over(self, action: str, migration: str) -> tuple[int | None, Checkpoints]:
         """How many steps stand of an attempt that did not finish, and what it kept; None where there is none."""
@@ -197,11 +210,6 @@ class History:
             return None, NO_CHECKPOINTS
         return found[2], json.loads(found[3]) if found[3] else NO_CHECKPOINTS
 
-    def _finish(self, row: int, state: str, error: str | None) -> None:
-        self._connection.execute(
-            f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ? WHERE id = ?", [state, error, _now(), row]
-        )
-
     def _attempts(self, clause: str, parameters: Sequence[Any]) -> tuple[Attempt, ...]:
         rows = self._connection.execute(f"SELECT {_JOURNAL_COLUMNS} FROM {JOURNAL} {clause}", parameters).fetchall()
         return tuple(_attempt(list(row)) for row in rows)
@@ -225,9 +233,12 @@ class Progress:
     """The running row of the journal. `standing` are the steps that an earlier attempt has left, None where there was
     none; `checkpoints` are what it noted of single steps, by their number."""
 
-    def __init__(self, connection: Connection, row: int, checkpoints: Checkpoints, standing: int | None) -> None:
-        self._connection, self._row = connection, row
+    def __init__(
+        self, connection: Connection, row: int, migration: str, checkpoints: Checkpoints, standing: int | None
+    ) -> None:
+        self._connection, self._row, self.migration = connection, row, migration
         self.checkpoints, self.standing = checkpoints, standing
+        self.duration_ms, self.is_finished = 0, False
 
     def step(self, done: int, steps: int) -> None:
         self._write("step = ?, steps = ?", [done, steps])
@@ -244,6 +255,20 @@ class Progress:
 
     def has_begun(self, step: int) -> bool:
         return bool(self.checkpoints.get(str(step), {}).get("begun"))
+
+    def applied(self, duration_ms: int) -> None:
+        """Note how long it took, and that it is done. Call in the transaction of the claim: so they agree."""
+        time = f"UPDATE {HISTORY} SET duration_ms = ? WHERE name = ?"
+        self._connection.execute_all((time, [duration_ms, self.migration]), self._outcome("done"))
+        self.duration_ms, self.is_finished = duration_ms, True
+
+    def finish(self, state: str, error: str | None = None) -> None:
+        self._connection.execute(*self._outcome(state, error))
+        self.is_finished = True
+
+    def _outcome(self, state: str, error: str | None = None) -> tuple[str, Sequence[Any]]:
+        sql = f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ? WHERE id = ?"
+        return sql, [state, error, _now(), self._row]
 
     def _write(self, values: str, parameters: Sequence[Any]) -> None:
         """Raises Overtaken where the row is no longer ours: a deploy that holds the lock has closed it, and goes on

@@ -108,8 +108,8 @@ def rollback(target: Target, *, to: str | None = None, confirm: Callable[[Sequen
         done = []
         known = [entry.file for entry in applied if entry.file]
         while known and known[-1].name in names:
-            applier = _applier(target, database, history, known)
-            done.append(Event("rolled back", known[-1].name, applier.undo(known[-1])))
+            with _applier(target, database, history, known) as applier:
+                done.append(Event("rolled back", known[-1].name, applier.undo(known[-1])))
             target.tell(done[-1])
             known.pop()
     return Outcome(tuple(done), known[-1].name if known else "", len(decided.entries))
@@ -191,20 +191,24 @@ def _apply(target: Target, database: Connection, history: History, decided: Plan
         return
     target.tell(Event("starting", detail=str(len(pending))))
     known = [entry.file for entry in decided.entries if entry.applied and entry.file]
-    applier = _applier(target, database, history, known)
-    for file in pending:
-        seconds = applier.apply(file)
-        event = (
-            Event("applied", file.name, seconds)
-            if seconds is not None
-            else Event("unchanged", file.name, detail=_BY_ANOTHER)
-        )
-        target.tell(event)
-        yield event
+    with _applier(target, database, history, known) as applier:
+        for file, then in zip(pending, (*pending[1:], None), strict=True):
+            seconds = applier.apply(file, then)
+            event = (
+                Event("applied", file.name, seconds)
+                if seconds is not None
+                else Event("unchanged", file.name, detail=_BY_ANOTHER)
+            )
+            target.tell(event)
+            yield event
 
 
-def _applier(target: Target, database: Connection, history: History, known: Sequence[files.MigrationFile]) -> Applier:
+@contextmanager
+def _applier(
+    target: Target, database: Connection, history: History, known: Sequence[files.MigrationFile]
+) -> Iterator[Applier]:
     from service.migrate.apply import Applier  # here: the no-op path need not import Peewee
+    from service.migrate.contention import Watch
 
     def on_blocked(migration: str, attempt: int, attempts: int, blockers: list[str]) -> None:
         detail = f"attempt {attempt} of {attempts} follows; blocked by {'; '.join(blockers) or 'another connection'}"
@@ -213,7 +217,8 @@ def _applier(target: Target, database: Connection, history: History, known: Sequ
     def on_rows(migration: str, tally: Tally) -> None:
         target.tell(Event("backfilling", migration, tally.seconds, tally=tally))
 
-    return Applier(database, history, known, target.patience, on_blocked, on_rows)
+    with Watch(database) as watch:
+        yield Applier(database, history, known, target.patience, watch, on_blocked, on_rows)
 
 
 def _after(to: str | None, names: Sequence[str]) -> Sequence[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from typing import Any
 
-from service.migrate import conserve, contention
+from service.migrate import contention
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused
 from service.migrate.patience import Patience
@@ -53,40 +53,55 @@ def refuse_orphans(orphans: Set[Violation]) -> None:
 
 @contextmanager
 def _sqlite(connection: Connection, database: Any) -> Iterator[None]:
-    """The foreign keys are off meanwhile, since a table that is rebuilt would take its children along, and checked
-    before the commit (SQLite manual, "Making Other Kinds Of Table Schema Changes"). The pragma does nothing inside a
-    transaction, so it comes first."""
+    """The foreign keys are off meanwhile, since a table that is rebuilt would take its children along (SQLite manual,
+    "Making Other Kinds Of Table Schema Changes"). The pragma does nothing inside a transaction, so it comes first."""
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
         with database.atomic("IMMEDIATE"):
-            before = _violations(connection)
             yield
-            refuse_orphans(_violations(connection) - before)
     finally:
         connection.execute("PRAGMA foreign_keys = ON")
 
 
 @contextmanager
 def _conserved(connection: Connection, database: Any, touches: Set[str]) -> Iterator[None]:
-    """What is there is taken down before the first statement that could lose some of it, if there is one."""
+    """What is there is taken down before the first statement that could lose some of it or leave a reference to what
+    is gone, if there is one; to look at large tables takes long."""
     database.forget()
-    before: list[conserve.Inventory] = []
+    losses: Callable[[], list[str]] | None = None
 
     def look() -> None:
-        if not before:
-            before.append(conserve.take(connection))
+        nonlocal losses
+        losses = losses or _losses(connection, database, touches)
 
     database.before_loss = look
     try:
         yield
     finally:
         database.before_loss = None
-    lost = before and conserve.losses(
-        before[0], conserve.take(connection), database.spoken_of | touches, database.rebuilt
-    )
+    lost = losses and losses()
     if lost:
         raise Refused(f"{LOST} {', '.join(lost)}")
 
 
+def _losses(connection: Connection, database: Any, touches: Set[str]) -> Callable[[], list[str]]:
+    """Look now; what it returns looks again, and tells what was lost since. Raises Refused for new orphans."""
+    from service.migrate import conserve  # here: what only adds goes without
+
+    before, orphans = conserve.take(connection), _violations(connection)
+
+    def compare() -> list[str]:
+        after = conserve.take(connection)
+        lost = conserve.losses(before, after, database.spoken_of | touches, database.rebuilt)
+        if not lost:
+            refuse_orphans(_violations(connection) - orphans)
+        return lost
+
+    return compare
+
+
 def _violations(connection: Connection) -> set[Violation]:
+    """On SQLite; PostgreSQL minds its foreign keys itself."""
+    if not connection.is_sqlite:
+        return set()
     return {row[:3] for row in connection.execute("PRAGMA foreign_key_check").fetchall()}

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from service.migrate import apply, arguments, cli, commands, files, show
+from service.migrate import apply, arguments, cli, commands, console, files, show
 from service.migrate.connection import connect
 from service.url import DatabaseUrl
 from tests.crash import picture
@@ -31,7 +31,7 @@ from tests.support.processes import environment
 
 Fill = Callable[[str], Sequence[str]]
 # What `migrate deploy` imports only when it needs it, so that no child has to.
-WARM = (apply, arguments, commands, show)
+WARM = (apply, arguments, commands, console, show)
 
 
 @dataclass(frozen=True)

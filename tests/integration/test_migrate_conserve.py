@@ -85,6 +85,7 @@ def test_the_drivers_own_cursor_is_no_way_around_it(database_url: DatabaseUrl, f
         ("create unique index a_name on a (name) where name <> ''", True),
         ("ALTER TABLE a ADD COLUMN price VARCHAR(7) NOT NULL DEFAULT ''", True),
         ("ALTER TABLE a ADD CONSTRAINT b_fk FOREIGN KEY (b) REFERENCES b (id)", True),
+        ("ALTER TABLE a ADD COLUMN b_id INTEGER DEFAULT 7 REFERENCES b (id)", False),
         ("CREATE TABLE a AS SELECT empty_the_table()", False),
         ("CREATE TABLE a (id INTEGER); DROP TABLE b", False),
         ("ALTER TABLE a ADD COLUMN x INTEGER, DROP COLUMN y", False),

@@ -38,27 +38,6 @@ def test_the_second_deploy_does_nothing(database_url: DatabaseUrl, tmp_path: Pat
     assert rows(database_url, "SELECT count(*) FROM migratejournal") == [(1,)]
 
 
-def test_history_and_journal_say_what_happened(database_url: DatabaseUrl, tmp_path: Path) -> None:
-    folder = tmp_path / "migrations"
-    write(folder, "001_a", table("a"), top="breaking = True")
-    runner.deploy(target(database_url, folder, release="v7"))
-    (row,) = rows(
-        database_url, "SELECT name, length(checksum), duration_ms >= 0, release, origin, breaking FROM migratehistory"
-    )
-    assert row == ("001_a", 64, True, "v7", "deploy", 1)
-    (attempt,) = rows(database_url, "SELECT action, migration, state, error, release FROM migratejournal")
-    assert attempt == ("deploy", "001_a", "done", None, "v7")
-
-
-def test_times_are_utc_whatever_zone_the_session_is_in(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
-    folder = tmp_path / "migrations"
-    write(folder, "001_a", table("a"))
-    rows(postgresql_url, f"ALTER DATABASE \"{postgresql_url.name}\" SET timezone = 'Pacific/Auckland'")
-    runner.deploy(target(postgresql_url, folder))
-    drift = "SELECT abs(extract(epoch FROM migrated_at - (now() AT TIME ZONE 'UTC'))) < 60 FROM migratehistory"
-    assert rows(postgresql_url, drift) == [(True,)]
-
-
 def test_a_failed_migration_leaves_nothing_and_says_where_it_failed(database_url: DatabaseUrl, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
     write(folder, "001_a", table("a"))

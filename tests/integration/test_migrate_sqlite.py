@@ -68,6 +68,14 @@ def test_rows_without_a_parent_are_refused_before_the_commit(sqlite_url: Databas
     assert rows(sqlite_url, "SELECT count(*) FROM parents") == [(2,)]
 
 
+def test_a_new_column_may_not_point_to_rows_that_are_not_there(sqlite_url: DatabaseUrl, family: Path) -> None:
+    write(
+        family, "002_add", 'migrator.sql("ALTER TABLE parents ADD COLUMN x INTEGER DEFAULT 7 REFERENCES parents (id)")'
+    )
+    with pytest.raises(MigrationFailed, match=r"rows that are not there \(2 of parents to parents\)"):
+        runner.deploy(target(sqlite_url, family))
+
+
 RICH = """
 CREATE TABLE rich (
     id INTEGER PRIMARY KEY AUTOINCREMENT, -- the key, as ever
