@@ -36,6 +36,7 @@ class Config(NamedTuple):
     telegram_api_base: str
     telegram_chatbot: int | None
     lease_seconds: float
+    retention_days: int | None
     log_level: str
 
     def __repr__(self) -> str:
@@ -66,6 +67,7 @@ class Config(NamedTuple):
             telegram_api_base=env.address("TELEGRAM_API_BASE", "https://api.telegram.org"),
             telegram_chatbot=env.optional_integer("TELEGRAM_CHATBOT"),
             lease_seconds=env.number("LEASE_SECONDS", 30.0, least=0.1),
+            retention_days=env.days("RETENTION_DAYS"),
             log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         )
 
@@ -110,6 +112,13 @@ class _Environment(environment.Environment):
         if not least <= seconds < 86_400:
             raise ConfigError(f"{name} is {value!r}; use a number of seconds, such as {default:g}.")
         return seconds
+
+    def days(self, name: str) -> int | None:
+        """None keeps everything; 0 would delete what was said just now."""
+        value = self.text(name, "")
+        if value and not (value.isascii() and value.isdecimal() and 0 < int(value) < 36_525):
+            raise ConfigError(f"{name} is {value!r}; use a number of days, such as 365, or nothing to keep everything.")
+        return int(value) if value else None
 
     def optional_integer(self, name: str) -> int | None:
         value = self.text(name, "")

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from service.database import connection
 from service.faults import headline
@@ -47,11 +48,12 @@ def release(name: str, holder: str, *, is_done: bool = False) -> bool:
 
 class Hold:
     """A duty that is renewed in the background for as long as the work on it takes. `is_mine` asks no database: where
-    none can be reached, the duty is counted as lost when its time is up."""
+    none can be reached, the duty is counted as lost when its time is up. `done_at` says when it was last done."""
 
     def __init__(self, name: str, holder: str, seconds: float) -> None:
         self.name, self.holder, self.seconds = name, holder, seconds
         self.is_done = False
+        self.done_at: datetime | None = None
         self._lost_at = 0.0
         self._ended = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name=f"duty {name}", daemon=True)
@@ -67,6 +69,8 @@ class Hold:
         return is_mine
 
     def begin(self) -> None:
+        with connection():
+            self.done_at = Duty.get(Duty.name == self.name).done_at
         self._keeper.start()
 
     def end(self) -> None:

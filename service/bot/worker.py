@@ -15,8 +15,10 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
+from service.bot import jobs
 from service.bot.consumer import Consumer
 from service.bot.inbox import INBOX, answer, apologise_and_bury
+from service.bot.jobs.schedule import Schedule
 from service.bot.lease import LeaseLost
 from service.bot.outbox import bury, deliver, outbox
 from service.bot.waker import waker
@@ -56,7 +58,8 @@ class Worker:
         return code
 
     def _loops(self) -> dict[str, Callable[[], None]]:
-        loops = {"inbox": self._inbox().run}
+        schedule = Schedule(jobs.wanted(self._config.retention_days), self._holder, self._stop)
+        loops = {"inbox": self._inbox().run, "jobs": schedule.run}
         if not self._config.telegram_bot_token:
             log.info("No TELEGRAM_BOT_TOKEN: serving the panel's channel only.")
             return loops

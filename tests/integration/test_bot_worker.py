@@ -143,7 +143,7 @@ def test_a_worker_survives_a_restart_of_the_database_with_a_message_in_hand(
     eventually(lambda: is_answered(later))
     assert process.poll() is None
     assert transcript() == [("user", "Hello"), ("assistant", "Answer to Hello")]
-    assert started.log.count("stopped by") == 1
+    assert started.log.count("inbox: stopped by") == 1
     assert "inbox: works again after" in started.log
 
 

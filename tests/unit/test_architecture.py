@@ -24,7 +24,7 @@ ALLOWED = {
     "telegram": {"chat", "models", "database"},
     "migrate": {"url"},
     "seed": {"chat", "models", "database", "config"},
-    "bot": {"telegram", "chat", "models", "database", "config", "faults", "url"},
+    "bot": {"telegram", "chat", "models", "database", "config", "faults", "url", "limits"},
     "api": {"chat", "models", "database", "config", "faults", "limits", "audit", "url"},
     "admin": {"api", "chat", "models", "database", "config", "faults", "limits", "audit", "migrate", "url"},
 }

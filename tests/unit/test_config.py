@@ -48,6 +48,8 @@ def test_migrations_may_use_a_direct_connection(variable: str) -> None:
         ("DIRECT_URL", "mysql://db/bot", "not a usable database URL"),
         ("DATABASE_WAIT", "soon", "a number of seconds"),
         ("SCHEMA_WAIT", "-1", "a number of seconds"),
+        ("RETENTION_DAYS", "0", "a number of days"),
+        ("RETENTION_DAYS", "forever", "or nothing to keep everything"),
         ("TELEGRAM_CHATBOT", "first", "a whole number"),
         ("TELEGRAM_CHATBOT", "²", "a whole number"),
         ("TELEGRAM_CHATBOT", "9999999999", "a whole number"),
