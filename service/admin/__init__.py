@@ -12,6 +12,7 @@ from service.admin import (
     errors,
     health,
     migrations,
+    people,
     personas,
     queue,
     scope,
@@ -19,6 +20,7 @@ from service.admin import (
     session,
     talk,
     toolcalls,
+    welcome,
 )
 from service.config import Config
 from service.database import bind
@@ -32,6 +34,8 @@ PAGES = (
     toolcalls.pages,
     queue.pages,
     migrations.pages,
+    people.pages,
+    welcome.pages,
     health.pages,
 )
 

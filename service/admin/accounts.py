@@ -32,7 +32,7 @@ class Visitor:
         return bool(self.user.is_active)
 
     def get_id(self) -> str:
-        """Bound to the password: a new one ends every session that began with the old."""
+        """Bound to the password and the epoch: a new one of either ends every session that began with the old."""
         return f"{self.user.id}.{_stamp(self.user)}"
 
 
@@ -47,7 +47,8 @@ def load(session_id: str) -> Visitor | None:
 
 def _stamp(user: User) -> str:
     key = str(current_app.secret_key).encode()
-    return hmac.new(key, user.password_hash.encode(), hashlib.sha256).hexdigest()[:20]
+    now = f"{user.session_epoch} {user.password_hash}"
+    return hmac.new(key, now.encode(), hashlib.sha256).hexdigest()[:20]
 
 
 def normalise(email: str) -> str:
@@ -55,13 +56,17 @@ def normalise(email: str) -> str:
 
 
 class Refused(Exception):
-    """The account can't be made or changed as asked. The message is for the operator."""
+    """The account can't be made or changed as asked. The message is for the person who asked."""
+
+
+def is_email(text: str) -> bool:
+    return "@" in text[1:-1] and len(text) <= 254
 
 
 def add(email: str) -> str:
     """A new user; returns the password."""
     address = normalise(email)
-    if not ("@" in address[1:-1] and len(address) <= 254):
+    if not is_email(address):
         raise Refused(f"{email!r} is not an email address, such as ann@example.com.")
     if User.select().where(User.email == address).exists():
         raise Refused(f"There is a user {address} already; `set-password` gives them a new password.")

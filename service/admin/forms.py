@@ -13,7 +13,6 @@ from wtforms import (
     Form,
     HiddenField,
     IntegerField,
-    PasswordField,
     SelectField,
     StringField,
     TextAreaField,
@@ -93,11 +92,6 @@ def _parse(text: str) -> Any:
 
 def _not_json(_constant: str) -> NoReturn:
     raise ValueError
-
-
-class SignInForm(Form):
-    email = StringField("Email", [DataRequired("Type your email address."), at_most(254), Storable()])
-    password = PasswordField("Password", [DataRequired("Type your password."), at_most(1000)])
 
 
 class ChatbotForm(Form):

@@ -16,7 +16,16 @@ from service.config import Config
 
 # Everything else needs a sign-in, so that a new page is private until somebody says otherwise here.
 PUBLIC = frozenset(
-    {"session.sign_in", "session.start", "static", "bootstrap.static", "health.healthz", "health.readyz"}
+    {
+        "session.sign_in",
+        "session.start",
+        "welcome.show",
+        "welcome.accept",
+        "static",
+        "bootstrap.static",
+        "health.healthz",
+        "health.readyz",
+    }
 )
 STATIC = frozenset({"static", "bootstrap.static"})
 BODY_LIMIT = 1024 * 1024

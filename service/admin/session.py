@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from service import audit
 from service.admin import accounts, devices, guesses, security
+from service.admin.account_forms import SignInForm
 from service.admin.display import count
-from service.admin.forms import SignInForm
 from service.admin.permissions import needs
 from service.database import proxy, writing
 from service.models import VIEWER, User
@@ -53,7 +53,7 @@ def start() -> tuple[str, int] | AnyResponse:
     if user is None:
         logger.warning("A sign-in from %s was refused.", request.remote_addr)
         return _page(form, refused=REFUSED), 401
-    return _begin(user)
+    return begin(user)
 
 
 @pages.post("/sign-out")
@@ -65,7 +65,7 @@ def end() -> AnyResponse:
     return redirect(url_for("session.sign_in"), 303)
 
 
-def _begin(user: User) -> Response:
+def begin(user: User) -> Response:
     """A new session: nothing that stood in the cookie before the sign-in is still worth anything after it."""
     with writing(proxy.obj):
         User.update(signed_in_at=utc_now()).where(User.id == user.id).execute()

@@ -9,8 +9,21 @@ from typing import Any, NamedTuple
 from flask import Flask
 from werkzeug.routing import Rule
 
+from service.admin import invitations
 from service.chat import versions
-from service.models import DEAD, EDITOR, VIEWER, Conversation, InboxItem, Message, Persona, ToolLog, User
+from service.models import (
+    DEAD,
+    EDITOR,
+    OWNER,
+    VIEWER,
+    Conversation,
+    InboxItem,
+    Invitation,
+    Message,
+    Persona,
+    ToolLog,
+    User,
+)
 from tests.support.chat import make_chatbot
 
 # No sign-in, and no token of a form either where it is a machine that sends it.
@@ -33,6 +46,17 @@ ROUTES = {
     "GET /migrations/": VIEWER,
     "GET /migrations/<migration>": VIEWER,
     "GET /migrations/verify": EDITOR,
+    "GET /people/": OWNER,
+    "GET /people/<int:user_id>": OWNER,
+    "POST /people/<int:user_id>/close": OWNER,
+    "POST /people/<int:user_id>/open": OWNER,
+    "POST /people/<int:user_id>/role": OWNER,
+    "POST /people/<int:user_id>/sessions": OWNER,
+    "POST /people/<int:user_id>/teams": OWNER,
+    "POST /people/invitations/<int:invitation_id>/renew": OWNER,
+    "POST /people/invitations/<int:invitation_id>/withdraw": OWNER,
+    "GET /people/invite": OWNER,
+    "POST /people/invite": OWNER,
     "GET /personas/": VIEWER,
     "GET /personas/<int:persona_id>": VIEWER,
     "POST /personas/<int:persona_id>": EDITOR,
@@ -55,6 +79,8 @@ ROUTES = {
     "GET /talk/<int:chatbot_id>/<thread>/messages": VIEWER,
     "GET /tool-calls/": VIEWER,
     "GET /tool-calls/<int:call_id>": VIEWER,
+    "GET /welcome/<token>": ANYBODY,
+    "POST /welcome/<token>": ANYBODY,
 }
 # Part of the service itself: nobody's own.
 COMMON = ("<path:filename>", "<migration>")
@@ -125,6 +151,9 @@ def furnish(user: User) -> Values:
         "call_id": call.id,
         "kind": "inbox",
         "letter_id": dead.id,
+        "user_id": user.id,
+        "token": invitations.issue("new@example.org", EDITOR, chatbot.creator, user),
+        "invitation_id": Invitation.get().id,
     }
 
 

@@ -1,0 +1,62 @@
+"""The forms about people: how they come in, and what is said when they can't."""
+
+from __future__ import annotations
+
+from wtforms import Field, Form, PasswordField, SelectField, SelectMultipleField, StringField, ValidationError
+from wtforms.validators import DataRequired, Length
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from service.admin.accounts import is_email
+from service.admin.forms import Storable, at_most, strip
+from service.models import EDITOR, OWNER, VIEWER, Creator
+
+LEAST_PASSWORD = 10
+ROLES = (
+    (VIEWER, "Viewer: sees chatbots and conversations, changes nothing"),
+    (EDITOR, "Editor: changes chatbots too, and talks to them"),
+    (OWNER, "Owner: everything, in all teams; people, tokens and the audit log too"),
+)
+
+
+def new_password(label: str) -> PasswordField:
+    too_short = Length(min=LEAST_PASSWORD, message=f"At least {LEAST_PASSWORD} characters; a sentence does well.")
+    return PasswordField(label, [DataRequired("Choose a password."), too_short, at_most(1000)])
+
+
+def name_of_a_person() -> StringField:
+    return StringField("Name", [DataRequired("Type your name."), at_most(120), Storable()], filters=[strip])
+
+
+class SignInForm(Form):
+    email = StringField("Email", [DataRequired("Type your email address."), at_most(254), Storable()])
+    password = PasswordField("Password", [DataRequired("Type your password."), at_most(1000)])
+
+
+class WelcomeForm(Form):
+    name = name_of_a_person()
+    password = new_password("Password")
+
+
+class RoleForm(Form):
+    role = SelectField("Role", choices=lambda: list(ROLES), default=EDITOR)
+
+
+class InviteForm(RoleForm):
+    email = StringField("Email", [DataRequired("Type an email address."), at_most(254), Storable()], filters=[strip])
+    creator = SelectField("Team", coerce=int)
+
+    def validate_email(self, field: Field) -> None:
+        if field.data and not is_email(field.data):
+            raise ValidationError("That is not an email address, such as ann@example.com.")
+
+    def offer(self, creators: list[Creator]) -> None:
+        self.creator.choices = [(0, "None yet"), *((creator.id, creator.name) for creator in creators)]
+
+
+class TeamsForm(Form):
+    creators = SelectMultipleField(
+        "Teams", coerce=int, option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
+    )
+
+    def offer(self, creators: list[Creator]) -> None:
+        self.creators.choices = [(creator.id, creator.name) for creator in creators]
