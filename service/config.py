@@ -35,6 +35,7 @@ class Config(NamedTuple):
     telegram_bot_token: str
     telegram_api_base: str
     telegram_chatbot: int | None
+    telegram_groups: str
     lease_seconds: float
     retention_days: int | None
     log_level: str
@@ -66,6 +67,7 @@ class Config(NamedTuple):
             telegram_bot_token=env.secret("TELEGRAM_BOT_TOKEN"),
             telegram_api_base=env.address("TELEGRAM_API_BASE", "https://api.telegram.org"),
             telegram_chatbot=env.optional_integer("TELEGRAM_CHATBOT"),
+            telegram_groups=env.choice("TELEGRAM_GROUPS", "mentions", ("mentions", "all")),
             lease_seconds=env.number("LEASE_SECONDS", 30.0, least=0.1),
             retention_days=env.days("RETENTION_DAYS"),
             log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),

@@ -1,4 +1,4 @@
-"""Telegram as the worker sees it: long polling into the inbox, and the outbox's way out."""
+"""Telegram as the worker sees it: updates into the inbox, answers out of the outbox."""
 
 from __future__ import annotations
 
@@ -6,74 +6,113 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from telegram import Bot, Update
-from telegram.error import Conflict, InvalidToken, RetryAfter
+from telegram import Bot
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
+from service.bot import duty
 from service.bot.consumer import GiveUp, Later, Outage
-from service.models import Chatbot
-from service.telegram import updates
-from service.telegram.client import bot_number
+from service.chat.commands import COMMANDS
+from service.faults import headline
+from service.telegram.client import Me, bot_number
 from service.telegram.sender import Flooded, Refused, TelegramSender, pause
 
 log = logging.getLogger(__name__)
 
-LONG_POLL, GLANCE = 25, 0.25
+# A worker that dies is replaced after HOLD seconds at most; one that stops, after STAND_BY.
+HOLD, STAND_BY, GLANCE = 4.0, 0.5, 0.25
 T = TypeVar("T")
 
 
-class Poller:
-    """Takes updates from Telegram. An update is stored and committed, and only the next question moves the offset:
-    a crash in between brings the update again, and the inbox knows it by its number."""
+class Until(Protocol):
+    """Waits for a call, but no longer than there is somebody who wants its result."""
 
-    def __init__(self, bot: Bot, chatbot: int | None, stop: threading.Event) -> None:
-        self._bot, self._chatbot, self._stop = bot, chatbot, stop
-        self._number = bot_number(bot.token)
-        self._offset: int | None = None
+    async def __call__(self, asked: Coroutine[Any, Any, T], /) -> T | None: ...
+
+
+class Way(Protocol):
+    """How updates come: they are fetched, or Telegram brings them."""
+
+    async def begin(self, me: Me, until: Until) -> None:
+        """Tell Telegram of it. Asked again after every change of hands."""
+        ...
+
+    async def round(self, me: Me, until: Until) -> None:
+        """One turn of what there is to do, which waits for it."""
+        ...
+
+
+class Receiver:
+    """Has Telegram's updates brought into the inbox. Of several workers one does it at a time."""
+
+    def __init__(self, bot: Bot, way: Way, holder: str, stop: threading.Event) -> None:
+        self._bot, self._way, self._holder, self._stop = bot, way, holder, stop
+        self._duty = f"telegram:{bot_number(bot.token)}"
         self._outage = Outage("Telegram", stop)
-        self._is_waiting = False
+        self._is_standing_by = False
 
     def run(self) -> None:
-        asyncio.run(self._run())
+        with asyncio.Runner() as runner:
+            while not self._stop.is_set():
+                try:
+                    with duty.holding(self._duty, self._holder, HOLD) as held:
+                        runner.run(self._serve(held)) if held else self._stand_by()
+                except Exception as error:
+                    self._outage.wait(error)
 
-    async def _run(self) -> None:
-        while not self._stop.is_set():
+    def _stand_by(self) -> None:
+        if not self._is_standing_by:
+            log.info("Telegram: another worker receives; this one answers, and takes over when that one is gone.")
+        self._is_standing_by = True
+        self._stop.wait(STAND_BY)
+
+    async def _serve(self, held: duty.Hold) -> None:
+        """Receive until told to stop, or until somebody else has the duty."""
+        self._is_standing_by, me = False, None
+
+        def is_over() -> bool:
+            return self._stop.is_set() or not held.is_mine
+
+        async def until(asked: Coroutine[Any, Any, T], /) -> T | None:
+            return await unless(is_over, asked)
+
+        while not is_over():
             try:
-                await self.round()
-                self._outage.end()
+                me = me or await self._begin(until)
+                if me:
+                    await self._way.round(me, until)
+                    self._outage.end()
             except Exception as error:
                 self._outage.wait(error, hint=_hint(error), at_least=_asked_delay(error))
 
-    async def round(self) -> None:
-        """Ask once, and store all that came."""
-        chatbot = self._served()
-        if chatbot is None:
-            self._stop.wait(1.0)
-            return
-        asked = self._bot.get_updates(offset=self._offset, timeout=LONG_POLL, allowed_updates=[Update.MESSAGE])
-        for update in await self._unless_stopped(asked) or ():
-            outcome = updates.store(chatbot, update, self._number)
-            log.info("Telegram: update %d %s", update.update_id, outcome)
-            self._offset = update.update_id + 1
+    async def _begin(self, until: Until) -> Me | None:
+        user = await until(self._bot.get_me())
+        if user is None:
+            return None
+        me = Me(user.id, user.username or "")
+        await self._way.begin(me, until)
+        await self._show_commands(until)
+        log.info("Telegram: receiving for @%s.", me.username)
+        return me
 
-    def _served(self) -> Chatbot | None:
-        chatbot = updates.served(self._chatbot)
-        if chatbot is None and not self._is_waiting:
-            name = "no chatbot yet" if self._chatbot is None else f"no chatbot {self._chatbot} (TELEGRAM_CHATBOT)"
-            log.warning("Telegram: there is %s; messages wait at Telegram until it is made in the panel.", name)
-        self._is_waiting = chatbot is None
-        return chatbot
+    async def _show_commands(self, until: Until) -> None:
+        """The menu beside the text field; the commands work without it."""
+        try:
+            await until(self._bot.set_my_commands(list(COMMANDS.items())))
+        except TelegramError as error:
+            log.warning("Telegram: the menu of commands was not set: %s", headline(error))
 
-    async def _unless_stopped(self, asked: Coroutine[Any, Any, T]) -> T | None:
-        """A long poll would outlast the time that a stopping worker has."""
-        task = asyncio.ensure_future(asked)
-        while not task.done():
-            await asyncio.wait([task], timeout=GLANCE)
-            if self._stop.is_set():
-                task.cancel()
-                return None
-        return task.result()
+
+async def unless(is_over: Callable[[], bool], asked: Coroutine[Any, Any, T]) -> T | None:
+    """The result of a call, or None as soon as it is over: a long poll outlasts the time that a stopping worker has."""
+    task = asyncio.ensure_future(asked)
+    while not task.done():
+        await asyncio.wait([task], timeout=GLANCE)
+        if is_over() and not task.done():
+            task.cancel()
+            return None
+    return task.result()
 
 
 def _hint(error: Exception) -> str:

@@ -81,11 +81,14 @@ class Worker:
         return consumer
 
     def _telegram(self) -> dict[str, Callable[[], None]]:
-        from service.bot.telegram import Delivery, Poller  # half a second, only if used
+        from service.bot.polling import Polling  # half a second, only if used
+        from service.bot.telegram import Delivery, Receiver
         from service.telegram.client import CHANNEL, make_bot
 
         token, base = self._config.telegram_bot_token, self._config.telegram_api_base
-        poller = Poller(make_bot(token, base), self._config.telegram_chatbot, self._stop)
+        bot = make_bot(token, base)
+        way = Polling(bot, self._config.telegram_chatbot, self._config.telegram_groups, self._stop)
+        receiver = Receiver(bot, way, self._holder, self._stop)
         consumer = Consumer(
             outbox(CHANNEL),
             self._holder,
@@ -96,7 +99,7 @@ class Worker:
             self._stop,
         )
         self._consumers.append(consumer)
-        return {"outbox": consumer.run, "telegram": poller.run}
+        return {"outbox": consumer.run, "telegram": receiver.run}
 
     def _drain(self, threads: list[threading.Thread]) -> None:
         """Let each loop finish the row in its hand; what takes too long goes back, for another worker to take."""

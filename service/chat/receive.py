@@ -10,7 +10,7 @@ import peewee as pw
 from service.chat.text import storable, storable_metadata
 from service.chat.wake import INBOX, wake
 from service.database import connection, is_sqlite, writing
-from service.models import Chatbot, InboxItem
+from service.models import QUEUED, Chatbot, InboxItem
 from service.models.base import shared_now
 
 
@@ -32,6 +32,26 @@ def receive(
             return None
         wake(database, INBOX)
     return item
+
+
+def amend(
+    chatbot: Chatbot, *, channel: str, thread: str, message_id: int, content: str, metadata: Mapping[str, Any]
+) -> bool:
+    """Replace what waits in the inbox for the message with that number in its metadata; False when it is being
+    answered, or was, or never came."""
+    with connection() as database, writing(database):
+        rows = (
+            InboxItem.update(content=storable(content), metadata=storable_metadata(metadata))
+            .where(
+                InboxItem.chatbot == chatbot,
+                InboxItem.channel == channel,
+                InboxItem.thread == thread,
+                InboxItem.state == QUEUED,
+                InboxItem.metadata["message_id"] == message_id,
+            )
+            .execute()
+        )
+    return bool(rows)
 
 
 def _queue_up(database: pw.Database, item: InboxItem) -> None:

@@ -1,15 +1,15 @@
-"""What Telegram tells: an update becomes an item of the inbox."""
+"""What Telegram tells: an update becomes an item of the inbox, once."""
 
 from __future__ import annotations
 
-from typing import Any
+from telegram import Update
 
-from telegram import Message, Update
-
-from service.chat.receive import receive
+from service.chat import threads
+from service.chat.receive import amend, receive
 from service.database import connection
 from service.models import Chatbot
-from service.telegram.client import CHANNEL
+from service.telegram.client import CHANNEL, Me
+from service.telegram.reading import Incoming, Moved, Passed, read
 
 
 def served(number: int | None) -> Chatbot | None:
@@ -22,38 +22,44 @@ def served(number: int | None) -> Chatbot | None:
         return found
 
 
-def store(chatbot: Chatbot, update: Update, bot: str) -> str:
-    """Put the update into the inbox of the chatbot, once; returns a few words for the log. `bot` is its number."""
-    message = update.message
-    if message is None or not message.text:
-        return "holds no text; passed over"
+def store(chatbot: Chatbot, update: Update, me: Me, groups: str) -> str:
+    """Do what the update asks for, committed on return; returns a few words for the log."""
+    match read(update, me, groups):
+        case Passed(reason):
+            return f"{reason}; passed over"
+        case Moved(old, new):
+            return moved(old, new)
+        case Incoming(is_edited=True) as incoming:
+            return _amended(chatbot, incoming)
+        case incoming:
+            return _received(chatbot, incoming)
+
+
+def moved(old: int, new: int) -> str:
+    """A group has another number now, under which its talk goes on."""
+    talks = threads.rename(CHANNEL, str(old), str(new))
+    return f"moved {talks} conversations of a group to its new number"
+
+
+def _received(chatbot: Chatbot, incoming: Incoming) -> str:
     item = receive(
         chatbot,
         channel=CHANNEL,
-        external_id=f"{bot}/{update.update_id}",
-        thread=_thread(message),
-        content=message.text,
-        metadata=_metadata(message),
+        external_id=incoming.external_id,
+        thread=incoming.thread,
+        content=incoming.content,
+        metadata=incoming.metadata,
     )
     return f"stored as inbox {item.id}" if item else "was stored before"
 
 
-def _topic(message: Message) -> int | None:
-    """Plain replies in groups carry a thread number too; only a topic is a talk of its own."""
-    return message.message_thread_id if message.is_topic_message else None
-
-
-def _thread(message: Message) -> str:
-    topic = _topic(message)
-    return f"{message.chat.id}/{topic}" if topic else str(message.chat.id)
-
-
-def _metadata(message: Message) -> dict[str, Any]:
-    given = {
-        "chat_id": message.chat.id,
-        "chat_type": message.chat.type,
-        "message_thread_id": _topic(message),
-        "message_id": message.message_id,
-        "sender": message.from_user.full_name if message.from_user else None,
-    }
-    return {key: value for key, value in given.items() if value is not None}
+def _amended(chatbot: Chatbot, incoming: Incoming) -> str:
+    is_in_time = amend(
+        chatbot,
+        channel=CHANNEL,
+        thread=incoming.thread,
+        message_id=incoming.metadata["message_id"],
+        content=incoming.content,
+        metadata=incoming.metadata,
+    )
+    return "replaced a text that waits" if is_in_time else "edits what is answered already; passed over"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.models import DONE, InboxItem, OutboxItem
+from service.models import DONE, Duty, InboxItem, OutboxItem
 from service.url import DatabaseUrl
 from tests.support.bot_api import TOKEN, BotApi, bot_api
 from tests.support.chat import make_chatbot, transcript
@@ -60,3 +60,59 @@ def test_a_worker_killed_between_storing_and_answering_answers_once_after_its_re
     eventually(lambda: len(api.sent) == 2)
     assert api.texts() == ["Answer to Hello", "Answer to Are you there?"]
     assert InboxItem.select().count() == 2
+
+
+def receiving() -> int:
+    """The process that has the duty to ask Telegram, or 0."""
+    row = Duty.get_or_none(name="telegram:4242")
+    return int(row.holder.split(":")[1]) if row and row.holder else 0
+
+
+def delivered() -> int:
+    return OutboxItem.select().where(OutboxItem.state == DONE).count()
+
+
+def test_of_two_workers_one_asks_telegram_and_the_other_takes_over_when_it_is_killed(
+    started: Workers, api: BotApi
+) -> None:
+    make_chatbot()
+    telegram = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_BASE": api.base}
+    both = {process.pid: process for process in (started.start(**telegram), started.start(**telegram))}
+    eventually(lambda: "another worker receives" in started.log and api.offsets)
+    victim = both.pop(receiving())
+    api.say(10, "Hello")
+    eventually(lambda: delivered() == 1)  # what is killed while it sends is sent again
+    victim.kill()
+    victim.wait()
+    api.say(11, "Are you there?")
+    eventually(lambda: delivered() == 2)
+    assert [receiving()] == list(both)
+    assert [item.content for item in InboxItem.select().order_by(InboxItem.id)] == ["Hello", "Are you there?"]
+    assert (api.conflicts, "Conflict" in started.log) == (0, False)
+
+
+@pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
+def test_a_worker_that_is_told_to_stop_hands_the_duty_over_at_once(started: Workers, api: BotApi) -> None:
+    make_chatbot()
+    telegram = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_BASE": api.base}
+    first = started.start(**telegram)
+    eventually(lambda: receiving() == first.pid and api.offsets)
+    second = started.start(**telegram)
+    eventually(lambda: "another worker receives" in started.log)
+    first.terminate()
+    eventually(lambda: receiving() == second.pid, seconds=3.5)  # before the hold of the first would have run out
+    assert first.wait(10) == 0
+    assert api.conflicts == 0
+
+
+@pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
+def test_commands_and_pictures_are_answered_by_the_worker_itself(started: Workers, api: BotApi) -> None:
+    make_chatbot(model_provider="gated")  # whose gate stays closed: nothing here may ask it
+    api.say(10, "/start")
+    api.say(11, None)
+    started.start(TELEGRAM_BOT_TOKEN=TOKEN, TELEGRAM_API_BASE=api.base)
+    eventually(lambda: len(api.sent) == 2)
+    assert [text.partition(".")[0] for text in api.texts()] == [
+        "Hello, I am Helper",
+        "I can only read text, so I don't know what is in this photo",
+    ]
