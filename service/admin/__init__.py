@@ -8,6 +8,7 @@ from flask_bootstrap import Bootstrap5
 from service.admin import (
     chatbots,
     conversations,
+    dashboard,
     display,
     errors,
     health,
@@ -26,6 +27,7 @@ from service.config import Config
 from service.database import bind
 
 PAGES = (
+    dashboard.pages,
     session.pages,
     chatbots.pages,
     conversations.pages,

@@ -28,11 +28,6 @@ REFUSED = (
 TOO_MANY = "Too many tries came from here. Wait {}, then try again."
 
 
-@pages.get("/")
-def home() -> AnyResponse:
-    return redirect(url_for("chatbots.index"))
-
-
 @pages.get("/sign-in")
 def sign_in() -> str | AnyResponse:
     if current_user.is_authenticated:
@@ -87,7 +82,7 @@ def _later(refusal: guesses.TooMany) -> str:
 
 def _destination() -> str:
     wanted = request.args.get("next", "")
-    return wanted if security.is_own_path(wanted) else url_for("chatbots.index")
+    return wanted if security.is_own_path(wanted) else url_for("dashboard.index")
 
 
 def _page(form: SignInForm, refused: str = "") -> str:

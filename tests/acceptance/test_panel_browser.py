@@ -23,7 +23,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 EMAIL, PASSWORD = "dana@example.org", "a long enough password"
-PAGES = ("/chatbots/", "/chatbots/1", "/chatbots/1/edit", "/chatbots/new", "/conversations/", "/talk/", "/migrations/")
+PAGES = (
+    "/",
+    "/chatbots/",
+    "/chatbots/1",
+    "/chatbots/1/edit",
+    "/chatbots/new",
+    "/conversations/",
+    "/talk/",
+    "/migrations/",
+)
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 VIEWPORTS = {"desk": DESK, "phone": PHONE}
 
@@ -71,7 +80,7 @@ def sign_in(page: Any) -> None:
     page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    sync_api.expect(page.get_by_role("heading", name="Chatbots")).to_be_visible()
+    sync_api.expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
 
 
 def composer(page: Any) -> Any:

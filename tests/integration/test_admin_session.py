@@ -50,7 +50,7 @@ def expire_the_lock() -> None:
 
 def test_email_and_password_open_the_panel(app: Flask, user: User) -> None:
     browser = Browser(app)
-    assert browser.sign_in(f" {EMAIL.upper()} ").location == "/chatbots/"
+    assert browser.sign_in(f" {EMAIL.upper()} ").location == "/"
     assert EMAIL in browser.read("/chatbots/")
 
 
@@ -128,9 +128,9 @@ def test_guessing_in_parallel_gives_no_more_tries(app: Flask, user: User) -> Non
     [
         ("/migrations/", "/migrations/"),
         ("/conversations/?chatbot=3", "/conversations/?chatbot=3"),
-        ("https://evil.example/", "/chatbots/"),
-        ("//evil.example/", "/chatbots/"),
-        ("/\\evil.example/", "/chatbots/"),
+        ("https://evil.example/", "/"),
+        ("//evil.example/", "/"),
+        ("/\\evil.example/", "/"),
     ],
 )
 def test_after_the_sign_in_one_goes_on_to_the_page_that_was_wanted(

@@ -1,0 +1,125 @@
+"""Pictures of numbers by day, drawn as SVG on the server.
+
+A plot is a square of 100 by 100 that the page stretches; so it holds shapes and no text. What they say stands beside
+it, and once more in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+GAP = 0.2  # of the width that a day has
+
+
+class Series(NamedTuple):
+    """One number a day, None where there was nothing to measure; `tone` is the class that gives the colour."""
+
+    name: str
+    tone: str
+    values: tuple[int | None, ...]
+
+
+class Bar(NamedTuple):
+    x: float
+    y: float
+    width: float
+    height: float
+    tone: str
+
+
+class Line(NamedTuple):
+    points: str
+    tone: str
+
+
+def plain(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Bars stand on each other; lines are interrupted where there is no value. `show` puts a value into words."""
+
+    title: str
+    days: tuple[date, ...]
+    series: tuple[Series, ...]
+    has_lines: bool = False
+    show: Callable[[int | None], str] = plain
+
+    @property
+    def top(self) -> int:
+        """The value at the upper edge."""
+        values = [[value or 0 for value in series.values] for series in self.series]
+        heights = [max(day) if self.has_lines else sum(day) for day in zip(*values, strict=True)]
+        return round_up(max(heights, default=0))
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(value for series in self.series for value in series.values)
+
+    @property
+    def step(self) -> float:
+        return 100 / max(len(self.days), 1)
+
+    def bars(self) -> list[Bar]:
+        if self.has_lines:
+            return []
+        floors = [100.0] * len(self.days)
+        found = []
+        for series in self.series:
+            for place, value in enumerate(series.values):
+                if value:
+                    height = 100 * value / self.top
+                    floors[place] -= height
+                    left = (place + GAP / 2) * self.step
+                    found.append(_bar(left, floors[place], self.step * (1 - GAP), height, series.tone))
+        return found
+
+    def lines(self) -> list[Line]:
+        if not self.has_lines:
+            return []
+        return [Line(points, series.tone) for series in self.series for points in self._runs(series)]
+
+    def _runs(self, series: Series) -> list[str]:
+        """The points of each stretch of days that have a value."""
+        runs: list[list[tuple[float, float]]] = [[]]
+        for place, value in enumerate(series.values):
+            if value is None:
+                runs.append([])
+            else:
+                runs[-1].append(((place + 0.5) * self.step, 100 - 100 * value / self.top))
+        return [_points(run, self.step / 2) for run in runs if run]
+
+    def rows(self) -> list[tuple[date, list[str]]]:
+        """The table, the latest day first."""
+        values = zip(*(series.values for series in self.series), strict=True)
+        rows = [(day, [self.show(value) for value in of_day]) for day, of_day in zip(self.days, values, strict=True)]
+        return rows[::-1]
+
+
+def round_up(value: int) -> int:
+    """To 1, 2 or 5 and zeros: the next number that reads well at the edge of a picture."""
+    size = 1
+    while size * 10 <= value:
+        size *= 10
+    return next(size * step for step in (1, 2, 5, 10) if size * step >= value)
+
+
+def shares(values: Sequence[int]) -> list[float]:
+    """Each as a part of the largest, from 0 to 100."""
+    largest = max(values, default=0) or 1
+    return [100 * value / largest for value in values]
+
+
+def _bar(x: float, y: float, width: float, height: float, tone: str) -> Bar:
+    return Bar(round(x, 2), round(y, 2), round(width, 2), round(height, 2), tone)
+
+
+def _points(run: list[tuple[float, float]], width: float) -> str:
+    """A day that stands alone becomes a short stroke."""
+    if len(run) == 1:
+        x, y = run[0]
+        run = [(x - width / 2, y), (x + width / 2, y)]
+    return " ".join(f"{x:.2f},{y:.2f}" for x, y in run)

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from flask import Flask
+
+from service.chat import usage
+from service.database import proxy
+from service.models import DEAD, EDITOR, Chatbot, Conversation, CreatorUser, InboxItem, Message, UsageDay
+from service.models.base import utc_now
+from service.url import ROOT, DatabaseUrl
+from tests.support.chat import make_chatbot, send
+from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
+
+TODAY = utc_now().date()
+
+
+@pytest.fixture
+def app(service_database: DatabaseUrl) -> Flask:
+    return panel(service_database, ROOT / "migrations")
+
+
+@pytest.fixture
+def browser(app: Flask) -> Browser:
+    return signed_in(app)
+
+
+def counted(chatbot: Chatbot, days_ago: int = 0, **sums: object) -> None:
+    UsageDay.create(day=TODAY - timedelta(days=days_ago), chatbot=chatbot, **sums)
+
+
+def figures(page: str) -> dict[str, tuple[str, str]]:
+    """By name: the number of the period, and of the one before."""
+    found = re.findall(r"<dt>([^<]+)</dt><dd[^>]*>([^<]*)</dd><dd class=\"quiet\">before: ([^<]*)</dd>", page)
+    return {name: (value, before) for name, value, before in found}
+
+
+def table(page: str, title: str) -> list[list[str]]:
+    """What stands under "As a table" below the picture of that title."""
+    section = page.partition(f"<h2>{title}</h2>")[2].partition("</figure>")[0]
+    rows = re.findall(r'<tr><th scope="row">([^<]+)</th>(.*?)</tr>', section)
+    return [[day, *re.findall(r">([^<]+)</td>", cells)] for day, cells in rows]
+
+
+@ONE_ENGINE
+def test_a_fresh_installation_is_led_to_its_first_chatbot(browser: Browser) -> None:
+    page = browser.read("/")
+    assert "No chatbot yet" in page
+    assert "up to date" in page
+    assert '<svg class="plot' not in page
+
+
+@ONE_ENGINE
+def test_an_unused_chatbot_has_pictures_that_say_that_there_is_nothing(browser: Browser) -> None:
+    make_chatbot()
+    page = browser.read("/")
+    assert page.count("Nothing in these days.") == 5
+    assert "None was used in these days." in page
+    assert figures(page)["Median answer"] == ("–", "–")
+
+
+def test_the_figures_are_of_the_period_and_beside_them_stand_those_before(browser: Browser) -> None:
+    chatbot = make_chatbot()
+    counted(
+        chatbot,
+        conversations=2,
+        messages=1500,
+        answers=99,
+        errors=1,
+        input_tokens=900_000,
+        output_tokens=400_000,
+        durations={"100": 98, "5000": 1},
+    )
+    counted(chatbot, days_ago=29, messages=5)
+    counted(chatbot, days_ago=30, messages=7, answers=1, durations={"200": 1})
+    counted(chatbot, days_ago=60, messages=100_000)
+    assert figures(browser.read("/")) == {
+        "Conversations": ("2", "0"),
+        "Messages": ("1,505", "7"),
+        "Median answer": ("100 ms", "200 ms"),
+        "95 of 100 within": ("100 ms", "200 ms"),
+        "Failed, 1.0 %": ("1", "0"),
+        "Tokens": ("1.3 M", "0"),
+    }
+
+
+@pytest.mark.parametrize(("words", "length"), [("7", 7), ("30", 30), ("90", 90), ("8", 30), ("many", 30)])
+@ONE_ENGINE
+def test_the_period_stands_in_the_address(browser: Browser, words: str, length: int) -> None:
+    counted(make_chatbot(), messages=1)
+    page = browser.read(f"/?days={words}")
+    assert f'aria-current="true">{length} days</a>' in page
+    assert len(table(page, "Messages")) == length
+
+
+def test_every_picture_has_a_title_and_its_numbers_in_a_table(browser: Browser) -> None:
+    chatbot = make_chatbot()
+    counted(chatbot, messages=1234, durations={"1500": 3}, answers=3)
+    counted(chatbot, days_ago=2, messages=3)
+    page = browser.read("/?days=7")
+    assert page.count('<svg class="plot"') == page.count('role="img"') == 2, "the others have nothing to show"
+    assert "<title>Messages by day; the numbers are in the table below</title>" in page
+    rows = table(page, "Messages")
+    assert rows[0] == [str(TODAY), "1,234"]
+    assert rows[1:3] == [[str(TODAY - timedelta(days=1)), "0"], [str(TODAY - timedelta(days=2)), "3"]]
+    assert table(page, "Answer time")[0] == [str(TODAY), "1.5 s", "1.5 s"]
+    assert table(page, "Answer time")[1] == [str(TODAY - timedelta(days=1)), "–", "–"]
+
+
+def test_what_the_worker_counted_is_what_the_page_says(browser: Browser) -> None:
+    chatbot = make_chatbot()
+    conversation = Conversation.create(chatbot=chatbot, title="talk")
+    for role, fields in (("user", {}), ("assistant", {"duration_ms": 100, "input_tokens": 7, "output_tokens": 5})):
+        Message.create(chatbot=chatbot, conversation=conversation, role=role, content="…", **fields)
+    usage.count(TODAY)
+    shown = figures(browser.read("/"))
+    assert (shown["Messages"][0], shown["Conversations"][0], shown["Tokens"][0]) == ("1", "1", "12")
+
+
+@ONE_ENGINE
+def test_the_busiest_chatbots_come_first(browser: Browser) -> None:
+    counted(make_chatbot(title="Quiet"), messages=3)
+    counted(make_chatbot(title="Loud & clear"), messages=300)
+    page = unescape(browser.read("/")).partition("Busiest")[2]
+    assert page.index("Loud & clear") < page.index("Quiet")
+    assert 'width="1.0"' in page, "a hundredth of the loudest"
+
+
+def test_what_is_stuck_is_on_the_page_and_leads_to_the_queue(browser: Browser) -> None:
+    chatbot = make_chatbot()
+    assert "flows" in browser.read("/")
+    send(chatbot, "Hello?")
+    InboxItem.update(created_at=utc_now() - timedelta(minutes=10)).execute()
+    dead = send(chatbot, "Lost?", thread="two")
+    InboxItem.update(state=DEAD).where(InboxItem.id == dead.id).execute()
+    page = browser.read("/")
+    assert '<a href="/queue/">1 message to be answered</a>' in page
+    assert "the oldest for 10 minutes" in page
+    assert '<a href="/queue/">1 dead letter</a>' in page
+
+
+@ONE_ENGINE
+def test_the_state_of_the_schema_and_the_last_deploy_are_on_the_page(browser: Browser) -> None:
+    proxy.obj.execute_sql("UPDATE migratehistory SET release = 'v7'")
+    assert "by release v7" in browser.read("/")
+    proxy.obj.execute_sql("DELETE FROM migratehistory WHERE id = (SELECT max(id) FROM migratehistory)")
+    assert "1 pending" in browser.read("/")
+    proxy.obj.execute_sql("UPDATE migratehistory SET checksum = 'other' WHERE id = 2")
+    assert "1 problem" in browser.read("/")
+
+
+@ONE_ENGINE
+def test_migrations_that_can_not_be_read_do_not_take_the_page_down(service_database: DatabaseUrl) -> None:
+    assert "can&#39;t be read" in signed_in(panel(service_database, "/nowhere")).read("/")
+
+
+def test_only_the_chatbots_that_one_may_see_are_counted(app: Flask) -> None:
+    mine, theirs = make_chatbot(title="Mine"), make_chatbot(title="Theirs")
+    editor = add_user("eve@example.org", role=EDITOR)
+    CreatorUser.create(creator=mine.creator, user=editor)
+    counted(mine, messages=5)
+    counted(theirs, messages=500)
+    dead = send(theirs, "Lost?")
+    InboxItem.update(state=DEAD).where(InboxItem.id == dead.id).execute()
+    page = signed_in(app, editor.email).read("/")
+    assert figures(page)["Messages"] == ("5", "0")
+    assert "Theirs" not in page
+    assert "0 dead letters" in page
+    assert figures(signed_in(app).read("/"))["Messages"] == ("505", "0")
