@@ -14,7 +14,7 @@ from service.url import ROOT, BadUrl, DatabaseUrl, parse
 __all__ = ["Config", "ConfigError"]
 
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
-_SECRETS = {"secret_key", "admin_password", "telegram_bot_token"}
+_SECRETS = {"api_keys", "secret_key", "admin_password", "telegram_bot_token"}
 
 
 class Config(NamedTuple):
@@ -38,6 +38,8 @@ class Config(NamedTuple):
     telegram_groups: str
     lease_seconds: float
     retention_days: int | None
+    api_keys: Mapping[str, str]
+    provider_urls: tuple[str, ...]
     log_level: str
 
     def __repr__(self) -> str:
@@ -70,6 +72,8 @@ class Config(NamedTuple):
             telegram_groups=env.choice("TELEGRAM_GROUPS", "mentions", ("mentions", "all")),
             lease_seconds=env.number("LEASE_SECONDS", 30.0, least=0.1),
             retention_days=env.days("RETENTION_DAYS"),
+            api_keys=env.secrets("_API_KEY"),
+            provider_urls=env.addresses("PROVIDER_URLS"),
             log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
         )
 
@@ -128,8 +132,21 @@ class _Environment(environment.Environment):
             raise ConfigError(f"{name} is {value!r}; use a whole number.")
         return int(value) if value else None
 
+    def secrets(self, suffix: str) -> dict[str, str]:
+        """Every secret whose name ends so, by its name."""
+        names = {name.removesuffix("_FILE") for name in self._environ if name.removesuffix("_FILE").endswith(suffix)}
+        return {name: value for name in sorted(names) if (value := self.secret(name))}
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """Separated by commas."""
+        values = (value.strip() for value in self.text(name, "").split(","))
+        return tuple(self._checked_address(name, value) for value in values if value)
+
     def address(self, name: str, default: str) -> str:
-        value = self.text(name, default).rstrip("/")
+        return self._checked_address(name, self.text(name, default))
+
+    def _checked_address(self, name: str, value: str) -> str:
+        value = value.rstrip("/")
         if not value.lower().startswith(("http://", "https://")):
             raise ConfigError(f"{name} is {value!r}; it must start with https:// or http://.")
         return value

@@ -8,12 +8,14 @@ import sys
 
 from service.bot import log
 from service.bot.worker import DRAIN_SECONDS, Worker
+from service.chat.outside import Outside
 from service.chat.providers import Providers, built_in
 from service.config import Config, ConfigError
 from service.database import bind
 
 
 def main(providers: Providers | None = None, drain_seconds: float = DRAIN_SECONDS) -> int:
+    """Serve until told to stop; `providers` come on top of the built-in ones."""
     try:
         config = Config.from_env()
     except ConfigError as error:
@@ -22,7 +24,11 @@ def main(providers: Providers | None = None, drain_seconds: float = DRAIN_SECOND
     log.configure(config.log_level, config.telegram_bot_token)
     bind(config.database_url, application="slipway-bot")
     logging.getLogger(__name__).info("Worker %d on %s", os.getpid(), config.database_url)
-    return Worker(config, providers or built_in(), drain_seconds).run()
+    outside = Outside(config.api_keys, config.provider_urls)
+    try:
+        return Worker(config, built_in(outside) | dict(providers or {}), drain_seconds).run()
+    finally:
+        outside.close()
 
 
 if __name__ == "__main__":

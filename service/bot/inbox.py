@@ -7,7 +7,8 @@ from datetime import timedelta
 from service.bot.consumer import GiveUp, Later
 from service.bot.lease import Lease, LeaseLost, Queue
 from service.chat import asides
-from service.chat.providers import Cancelled, ProviderError, Providers
+from service.chat.cancel import Cancelled
+from service.chat.providers import ProviderError, Providers
 from service.chat.respond import apologise, respond
 from service.faults import is_outage
 from service.models import InboxItem

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from service.chat import budget, options
-from service.chat.providers import Cancelled, Chunk, ProviderError, Providers, Request, Turn, named, never
+from service.chat.cancel import Cancelled, IsCancelled, never
+from service.chat.providers import Chunk, ProviderError, Providers, Request, Turn, named
 
 
 def pieces(
@@ -15,7 +16,7 @@ def pieces(
     providers: Providers,
     *,
     persona: str = "",
-    is_cancelled: Callable[[], bool] = never,
+    is_cancelled: IsCancelled = never,
 ) -> Iterator[Chunk]:
     """Answer the last turn as a version with these settings would. Raises ProviderError and Cancelled."""
     provider = named(providers, settings["model_provider"])

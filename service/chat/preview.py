@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from service.chat import dialogue
-from service.chat.providers import Chunk, Providers, Turn, never
+from service.chat.cancel import IsCancelled, never
+from service.chat.providers import Chunk, Providers, Turn
 from service.models import SETTINGS, Chatbot
 
 
@@ -15,7 +16,7 @@ def preview(
     turns: Sequence[Turn],
     providers: Providers,
     *,
-    is_cancelled: Callable[[], bool] = never,
+    is_cancelled: IsCancelled = never,
 ) -> Iterator[Chunk]:
     """The answer to the last turn, chunk by chunk: text as `str`, and what else a chunk can be. Settings that are not
     given are a new chatbot's. Raises ProviderError, and Cancelled once `is_cancelled` says so."""

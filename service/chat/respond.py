@@ -8,8 +8,9 @@ from typing import Any
 
 from service.chat import context as contexts
 from service.chat import dialogue, search
+from service.chat.cancel import IsCancelled, never
 from service.chat.context import Context
-from service.chat.providers import Chunk, Cut, Providers, Usage, never
+from service.chat.providers import Chunk, Cut, Providers, Usage
 from service.chat.text import shortened, storable
 from service.chat.wake import OUTBOX, wake
 from service.database import connection, writing
@@ -36,9 +37,7 @@ class Answer:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def respond(
-    item: InboxItem, providers: Providers, settle: Settle, *, is_cancelled: Callable[[], bool] = never
-) -> Message:
+def respond(item: InboxItem, providers: Providers, settle: Settle, *, is_cancelled: IsCancelled = never) -> Message:
     """Answer the item and return the reply as it was written. Raises ProviderError, and Cancelled once `is_cancelled`
     says so; then nothing is written.
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from service.chat import versions
+from service.chat.cancel import Cancelled
 from service.chat.context import HISTORY
-from service.chat.providers import Cancelled, Cut, ProviderError, Turn, Usage, built_in
+from service.chat.providers import Cut, ProviderError, Turn, Usage, built_in
 from service.chat.respond import APOLOGY, LARGEST, apologise, respond
 from service.models import Chatbot, ChatbotVersion, Conversation, InboxItem, Message, OutboxItem, Persona
 from service.models.base import utc_now

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 from service.bot.__main__ import main
-from service.chat.providers import built_in
 from tests.support.providers import Gated
 
 if __name__ == "__main__":
     gated = Gated(Path(os.environ["TEST_GATE"]))
-    sys.exit(main({**built_in(), "gated": gated}, float(os.environ["TEST_DRAIN_SECONDS"])))
+    sys.exit(main({"gated": gated}, float(os.environ["TEST_DRAIN_SECONDS"])))

@@ -71,6 +71,6 @@ def test_an_unknown_provider_is_named_together_with_the_known_ones() -> None:
     with pytest.raises(ProviderError) as caught:
         named(built_in(), "oracle")
     assert str(caught.value) == (
-        "The chatbot's provider 'oracle' is unknown; choose one of: offline, in a new version of the chatbot."
+        "The chatbot's provider 'oracle' is unknown; choose one of: offline, openai, in a new version of the chatbot."
     )
     assert not caught.value.is_temporary

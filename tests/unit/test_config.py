@@ -54,6 +54,8 @@ def test_migrations_may_use_a_direct_connection(variable: str) -> None:
         ("TELEGRAM_CHATBOT", "²", "a whole number"),
         ("TELEGRAM_CHATBOT", "9999999999", "a whole number"),
         ("TELEGRAM_API_BASE", "api.example.com", "must start with https://"),
+        ("PROVIDER_URLS", "https://api.example.com, api.example.org", "must start with https://"),
+        ("MISTRAL_API_KEY_FILE", "/nowhere/key", "can't be read"),
         ("ADMIN_EMAIL", "ann", "an email address"),
         ("SECURE_COOKIES", "perhaps", "use auto, true or false"),
         ("TRUSTED_PROXIES", "-1", "a whole number from 0 to 9"),
@@ -85,6 +87,22 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
 
 
 def test_no_secret_is_shown_when_settings_are_printed() -> None:
-    secrets = {"SECRET_KEY": "s1", "ADMIN_PASSWORD": "s2", "TELEGRAM_BOT_TOKEN": "s3"}
+    secrets = {"SECRET_KEY": "s1", "ADMIN_PASSWORD": "s2", "TELEGRAM_BOT_TOKEN": "s3", "OPENAI_API_KEY": "s5"}
     shown = repr(Config.from_env({**secrets, "DATABASE_URL": "postgres://bot:s4@db/bot"}))
     assert not [secret for secret in (*secrets.values(), "s4") if secret in shown]
+
+
+def test_every_variable_that_is_named_like_a_key_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("from a file\n")
+    environ = {"OPENAI_API_KEY": "k1", "MISTRAL_API_KEY_FILE": str(path), "EMPTY_API_KEY": "", "API_KEYS": "no"}
+    assert Config.from_env(environ).api_keys == {"OPENAI_API_KEY": "k1", "MISTRAL_API_KEY": "from a file"}
+
+
+def test_the_addresses_that_versions_may_name_are_separated_by_commas() -> None:
+    given = "https://api.openai.com/v1/, http://models:8080 ,"
+    assert Config.from_env({"PROVIDER_URLS": given}).provider_urls == (
+        "https://api.openai.com/v1",
+        "http://models:8080",
+    )
+    assert Config.from_env({}).provider_urls == ()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from service.chat.cancel import Cancelled
+from service.chat.outside import Outside
 from service.chat.providers.offline import Offline
+from service.chat.providers.openai import OpenAI
 from service.chat.providers.talk import (
-    Cancelled,
     Chunk,
     Cut,
     Provider,
@@ -15,7 +17,6 @@ from service.chat.providers.talk import (
     ToolCall,
     Turn,
     Usage,
-    never,
 )
 
 __all__ = [
@@ -32,12 +33,13 @@ __all__ = [
     "Usage",
     "built_in",
     "named",
-    "never",
 ]
 
 
-def built_in() -> dict[str, Provider]:
-    return {"offline": Offline()}
+def built_in(outside: Outside | None = None) -> dict[str, Provider]:
+    """Those that this release knows. Without a way outside they have no keys, but their names are the same."""
+    outside = outside or Outside()
+    return {"offline": Offline(), "openai": OpenAI(outside.loop, outside.keyring)}
 
 
 def named(providers: Providers, name: str) -> Provider:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from service.chat.cancel import IsCancelled, never
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,6 @@ class Tool:
     parameters: Mapping[str, Any]
 
 
-def never() -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class Request:
     """What a provider gets: all that the version says, and what was said, up to the question.
@@ -70,7 +68,7 @@ class Request:
     config: Mapping[str, Any] = field(default_factory=dict)
     tools: tuple[Tool, ...] = ()
     may_call: bool = True
-    is_cancelled: Callable[[], bool] = field(default=never, compare=False)
+    is_cancelled: IsCancelled = field(default=never, compare=False)
 
     @property
     def question(self) -> str:
@@ -93,7 +91,3 @@ class ProviderError(Exception):
     def __init__(self, message: str, *, is_temporary: bool, delay: float = 0.0) -> None:
         self.is_temporary, self.delay = is_temporary, delay
         super().__init__(message)
-
-
-class Cancelled(Exception):
-    """Nobody waits for this answer any more."""

@@ -1,0 +1,74 @@
+"""A worker process that answers by an endpoint on this machine."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service.models import DEAD, DONE, QUEUED, Chatbot, Message
+from service.url import DatabaseUrl
+from tests.support.chat import make_chatbot, reloaded, send, transcript
+from tests.support.endpoint import Endpoint, Reply, UntilLeft, delta, endpoint, event, refusing, saying
+from tests.support.workers import Workers, eventually, workers
+
+pytestmark = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
+KEY = "sk-that-must-stay-secret"
+
+
+@pytest.fixture
+def started(service_database: DatabaseUrl, tmp_path: Path) -> Iterator[Workers]:
+    with workers(service_database, tmp_path) as handle:
+        yield handle
+
+
+def chatbot_at(server: Endpoint) -> Chatbot:
+    config = {"base_url": server.base, "api_key_env": "TEST_API_KEY"}
+    return make_chatbot(model_provider="openai", model_name="small", config=config)
+
+
+def test_a_worker_answers_by_an_endpoint_and_keeps_what_it_cost(started: Workers) -> None:
+    with endpoint(saying("Noon", ".", tokens=(20, 2))) as server:
+        item = send(chatbot_at(server), "When?")
+        started.start(TEST_API_KEY=KEY)
+        eventually(lambda: reloaded(item).state == DONE)
+    reply = Message.get(Message.role == "assistant")
+    assert (reply.content, reply.input_tokens, reply.output_tokens) == ("Noon.", 20, 2)
+    assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_key_that_is_refused_reaches_the_operator_and_neither_log_nor_person(started: Workers) -> None:
+    with endpoint(refusing(401, {"error": {"message": f"Incorrect key {KEY}, you asked: When?"}})) as server:
+        item = send(chatbot_at(server), "When?")
+        started.start(TEST_API_KEY=KEY)
+        eventually(lambda: reloaded(item).state == DEAD)
+    error = str(Message.get(Message.role == "assistant").error)
+    assert "Incorrect key …" in error
+    assert "Give the process that answers a valid key in TEST_API_KEY" in error
+    assert reloaded(item).error == error
+    assert KEY not in started.log
+    assert "When?" not in started.log
+    assert "401" not in transcript()[1][1]
+
+
+def test_an_overloaded_endpoint_is_asked_again_when_it_says_and_the_attempt_does_not_count(started: Workers) -> None:
+    with endpoint(refusing(429, **{"Retry-After": "2.5"}), saying("Noon.")) as server:
+        item = send(chatbot_at(server), "When?")
+        started.start(TEST_API_KEY=KEY)
+        eventually(lambda: reloaded(item).state == DONE)
+    assert reloaded(item).attempts == 1
+    assert f"inbox {item.id}: put off for 2.5 s" in started.log
+
+
+def test_a_worker_that_stops_hangs_up_on_an_endless_answer_and_gives_the_message_back(started: Workers) -> None:
+    with endpoint(Reply((event(delta(content="Once")), UntilLeft(b": wait\n\n")))) as server:
+        item = send(chatbot_at(server), "When?")
+        process = started.start(TEST_API_KEY=KEY, TEST_DRAIN_SECONDS="0.3", LEASE_SECONDS="60")
+        eventually(lambda: server.asked)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert server.left.wait(5)
+    assert (reloaded(item).state, reloaded(item).attempts) == (QUEUED, 0)
+    assert Message.select().count() == 0
