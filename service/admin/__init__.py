@@ -6,6 +6,7 @@ from flask import Flask
 from flask_bootstrap import Bootstrap5
 
 from service.admin import (
+    account,
     chatbots,
     conversations,
     dashboard,
@@ -37,6 +38,7 @@ PAGES = (
     queue.pages,
     migrations.pages,
     people.pages,
+    account.pages,
     welcome.pages,
     health.pages,
 )

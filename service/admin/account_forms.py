@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wtforms import Field, Form, PasswordField, SelectField, SelectMultipleField, StringField, ValidationError
-from wtforms.validators import DataRequired, Length
+from wtforms.validators import DataRequired, EqualTo, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from service.admin.accounts import is_email
@@ -32,9 +32,33 @@ class SignInForm(Form):
     password = PasswordField("Password", [DataRequired("Type your password."), at_most(1000)])
 
 
+class CodeForm(Form):
+    code = StringField("Code", [DataRequired("Type the six digits."), at_most(20)], filters=[strip])
+
+
 class WelcomeForm(Form):
     name = name_of_a_person()
     password = new_password("Password")
+    again = PasswordField("The same password again", [EqualTo("password", "That is not the same password.")])
+
+
+class NameForm(Form):
+    name = name_of_a_person()
+
+
+class ProofForm(Form):
+    """For what a stranger at an unlocked computer should not be able to do."""
+
+    present = PasswordField("Your password", [DataRequired("Type your password."), at_most(1000)])
+
+
+class PasswordForm(ProofForm):
+    password = new_password("New password")
+    again = PasswordField("New password again", [EqualTo("password", "That is not the same password.")])
+
+
+class SecondStepForm(ProofForm, CodeForm):
+    """Proof that the telephone has the secret."""
 
 
 class RoleForm(Form):

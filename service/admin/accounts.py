@@ -10,10 +10,10 @@ from flask import current_app
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from service import audit
-from service.admin import guesses
+from service.admin import guesses, totp
 from service.admin.guesses import Visit
 from service.admin.records import LARGEST_ID
-from service.models import User
+from service.models import OWNER, User
 
 # Checked when there is nothing to check, so that an unknown account takes as long to refuse as a known one.
 DECOY = f"scrypt:32768:8:1${'decoy' * 3}${'0' * 128}"
@@ -63,7 +63,7 @@ def is_email(text: str) -> bool:
     return "@" in text[1:-1] and len(text) <= 254
 
 
-def add(email: str) -> str:
+def add(email: str, role: str = OWNER) -> str:
     """A new user; returns the password."""
     address = normalise(email)
     if not is_email(address):
@@ -71,7 +71,9 @@ def add(email: str) -> str:
     if User.select().where(User.email == address).exists():
         raise Refused(f"There is a user {address} already; `set-password` gives them a new password.")
     password = secrets.token_urlsafe(12)
-    User.create(email=address, name=address.partition("@")[0], password_hash=generate_password_hash(password))
+    password_hash = generate_password_hash(password)
+    User.create(email=address, name=address.partition("@")[0], password_hash=password_hash, role=role)
+    audit.record(None, "person.add", address, details={"role": role})
     return password
 
 
@@ -79,10 +81,27 @@ def renew_password(email: str) -> str:
     """A new password, which ends every session of the user and any lock; returns it."""
     password = secrets.token_urlsafe(12)
     fresh = {"password_hash": generate_password_hash(password), "failed_sign_ins": 0, "locked_until": None}
-    if not User.update(fresh).where(User.email == normalise(email)).execute():
+    user = _named(email)
+    User.update(fresh).where(User.id == user.id).execute()
+    audit.record(None, "person.password", user.email)
+    return password
+
+
+def reset_totp(email: str) -> None:
+    """For somebody who has lost their telephone: the password alone opens the panel again."""
+    user = _named(email)
+    if not user.totp_secret:
+        raise Refused(f"{user.email} has no second step; `set-password` replaces a lost password.")
+    totp.turn_off(user)
+    audit.record(None, "second_step.off", user.email)
+
+
+def _named(email: str) -> User:
+    user: User | None = User.get_or_none(User.email == normalise(email))
+    if user is None:
         known = ", ".join(user.email for user in User.select(User.email).order_by(User.id).limit(10)) or "nobody"
         raise Refused(f"There is no user {normalise(email)}. Who may sign in: {known}.")
-    return password
+    return user
 
 
 def authenticate(email: str, password: str, visit: Visit) -> User | None:
@@ -94,6 +113,23 @@ def authenticate(email: str, password: str, visit: Visit) -> User | None:
         return None
     if not is_right:
         audit.record(user, "session.refuse", "a wrong password", address=visit.address)
-        return None
-    guesses.forgive(user, visit)
-    return user
+    return user if is_right else None
+
+
+def take_code(user: User, code: str, visit: Visit) -> bool:
+    """Whether this code of the second step is right. It is counted like a password: six digits can be guessed."""
+    if not guesses.claim(user, visit):
+        return False
+    is_right = totp.use(user, code)
+    if not is_right:
+        audit.record(user, "session.refuse", "a wrong code", address=visit.address)
+    return is_right
+
+
+def change_password(user: User, password_hash: str) -> None:
+    """Ends every session that began with the old one."""
+    changed = User.update(password_hash=password_hash).where(
+        User.id == user.id, User.password_hash == user.password_hash
+    )
+    if not changed.execute():
+        raise Refused("Your password was changed elsewhere in the meantime. Sign in with the new one.")

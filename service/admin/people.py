@@ -8,7 +8,7 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 
 from service import audit
-from service.admin import accounts, invitations, team
+from service.admin import accounts, invitations, team, totp
 from service.admin.account_forms import ROLES, InviteForm, RoleForm, TeamsForm
 from service.admin.permissions import needs
 from service.admin.records import find
@@ -129,6 +129,14 @@ def open_again(user_id: int) -> Response:
 def end_sessions(user_id: int) -> Response:
     user = find(User, user_id)
     return _change(user, "session.end_all", f"{user.name} is signed out everywhere.", lambda: team.end_sessions(user))
+
+
+@pages.post("/<int:user_id>/second-step")
+@needs(OWNER)
+def turn_off_second_step(user_id: int) -> Response:
+    user = find(User, user_id)
+    said = f"{user.name} signs in with the password alone."
+    return _change(user, "second_step.off", said, lambda: totp.turn_off(user))
 
 
 def _change(user: User, action: str, said: str, change: Callable[[], None], **details: object) -> Response:

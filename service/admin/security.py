@@ -19,6 +19,8 @@ PUBLIC = frozenset(
     {
         "session.sign_in",
         "session.start",
+        "session.code",
+        "session.finish",
         "welcome.show",
         "welcome.accept",
         "static",

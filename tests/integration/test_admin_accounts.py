@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from service.admin.__main__ import main
-from service.models import User
+from service.models import AuditEvent, User
 from service.models.base import utc_now
 from service.url import DatabaseUrl
 from tests.support.panel import EMAIL, PASSWORD, Browser, add_user, panel, signed_in
@@ -41,6 +41,25 @@ def test_a_lost_password_is_replaced_and_every_session_and_lock_ends(
     assert browser.get("/chatbots/").status_code == 303
     assert Browser(app).sign_in(EMAIL, PASSWORD).status_code == 401
     assert Browser(app).sign_in(EMAIL, password).status_code == 303
+
+
+@pytest.mark.parametrize(("words", "role"), [((), "owner"), (("--role", "viewer"), "viewer")])
+def test_a_user_has_the_role_that_was_asked_for(app: Flask, words: tuple[str, ...], role: str) -> None:
+    assert main(["add-user", EMAIL, *words]) == 0
+    assert User.get().role == role
+    event = AuditEvent.get()
+    assert (event.actor, event.action, event.subject) == ("the command line", "person.add", EMAIL)
+
+
+def test_who_lost_their_telephone_signs_in_with_the_password_again(
+    app: Flask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_user(totp_secret="A" * 32)
+    assert main(["reset-totp", EMAIL]) == 0
+    assert capsys.readouterr().out == f"Panel user {EMAIL} signs in with the password alone.\n"
+    assert Browser(app).sign_in().location == "/chatbots/"
+    assert main(["reset-totp", EMAIL]) == 1
+    assert "has no second step" in capsys.readouterr().err
 
 
 def test_a_user_of_that_name_stays_as_they_are(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from tests.support.chat import make_chatbot
 from tests.support.panel import ONE_ENGINE, PASSWORD_HASH, Browser, add_user, at_once, fields_of, panel, signed_in
 
 NEW = "new@example.org"
-CHOSEN = {"name": "Nell", "password": "quite a good sentence"}
+CHOSEN = {"name": "Nell", "password": "quite a good sentence", "again": "quite a good sentence"}
 
 
 @pytest.fixture
@@ -151,7 +151,11 @@ def test_an_invitation_that_makes_no_sense_is_refused(owner: Browser, typed: dic
 @ONE_ENGINE
 @pytest.mark.parametrize(
     ("typed", "complaint"),
-    [({"name": " "}, "Type your name."), ({"password": "short"}, "At least 10 characters")],
+    [
+        ({"name": " "}, "Type your name."),
+        ({"password": "short", "again": "short"}, "At least 10 characters"),
+        ({"again": "quite another one"}, "That is not the same password."),
+    ],
 )
 def test_a_name_and_a_long_password_are_needed(
     app: Flask, owner: Browser, typed: dict[str, str], complaint: str

@@ -28,10 +28,19 @@ from tests.support.chat import make_chatbot
 
 # No sign-in, and no token of a form either where it is a machine that sends it.
 ANYBODY = "anybody"
+# Somebody who has given their password and owes the code of the second step; all others are sent to the sign-in.
+HALF_WAY = "half-way"
 
 # The least role that each address is open to.
 ROUTES = {
     "GET /": VIEWER,
+    "GET /account/": VIEWER,
+    "POST /account/name": VIEWER,
+    "POST /account/password": VIEWER,
+    "GET /account/second-step": VIEWER,
+    "POST /account/second-step": VIEWER,
+    "POST /account/second-step/off": VIEWER,
+    "POST /account/sessions": VIEWER,
     "GET /bootstrap/static/<path:filename>": ANYBODY,
     "GET /chatbots/": VIEWER,
     "GET /chatbots/<int:chatbot_id>": VIEWER,
@@ -51,6 +60,7 @@ ROUTES = {
     "POST /people/<int:user_id>/close": OWNER,
     "POST /people/<int:user_id>/open": OWNER,
     "POST /people/<int:user_id>/role": OWNER,
+    "POST /people/<int:user_id>/second-step": OWNER,
     "POST /people/<int:user_id>/sessions": OWNER,
     "POST /people/<int:user_id>/teams": OWNER,
     "POST /people/invitations/<int:invitation_id>/renew": OWNER,
@@ -70,6 +80,8 @@ ROUTES = {
     "GET /readyz": ANYBODY,
     "GET /sign-in": ANYBODY,
     "POST /sign-in": ANYBODY,
+    "GET /sign-in/code": HALF_WAY,
+    "POST /sign-in/code": ANYBODY,
     "POST /sign-out": VIEWER,
     "GET /static/<path:filename>": ANYBODY,
     "GET /talk/": VIEWER,
