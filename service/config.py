@@ -36,6 +36,7 @@ class Config(NamedTuple):
     telegram_api_base: str
     telegram_chatbot: int | None
     telegram_groups: str
+    telegram_webhook_url: str
     lease_seconds: float
     retention_days: int | None
     api_keys: Mapping[str, str]
@@ -70,6 +71,7 @@ class Config(NamedTuple):
             telegram_api_base=env.address("TELEGRAM_API_BASE", "https://api.telegram.org"),
             telegram_chatbot=env.optional_integer("TELEGRAM_CHATBOT"),
             telegram_groups=env.choice("TELEGRAM_GROUPS", "mentions", ("mentions", "all")),
+            telegram_webhook_url=env.optional_address("TELEGRAM_WEBHOOK_URL"),
             lease_seconds=env.number("LEASE_SECONDS", 30.0, least=0.1),
             retention_days=env.days("RETENTION_DAYS"),
             api_keys=env.secrets("_API_KEY"),
@@ -150,6 +152,9 @@ class _Environment(environment.Environment):
         if not value.lower().startswith(("http://", "https://")):
             raise ConfigError(f"{name} is {value!r}; it must start with https:// or http://.")
         return value
+
+    def optional_address(self, name: str) -> str:
+        return self.address(name, "") if self.text(name, "") else ""
 
     def email(self, name: str) -> str:
         value = self.text(name, "")

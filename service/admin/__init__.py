@@ -22,6 +22,7 @@ from service.admin import (
     session,
     talk,
     toolcalls,
+    webhook,
     welcome,
 )
 from service.config import Config
@@ -54,7 +55,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Bootstrap5(app)
     # Their order is the order in which a request passes them.
-    for room in (scope, security, errors, display):
+    for room in (scope, security, errors, display, webhook):
         room.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages)

@@ -8,8 +8,8 @@ from flask import Flask, g, request
 
 from service.database import connection
 
-# Liveness must not depend on the database, and readiness asks for itself.
-WITHOUT_DATABASE = frozenset({"static", "bootstrap.static", "health.healthz", "health.readyz"})
+# Liveness must not depend on the database; readiness and the webhook connect by themselves, if at all.
+WITHOUT_DATABASE = frozenset({"static", "bootstrap.static", "health.healthz", "health.readyz", "webhook.receive"})
 
 
 def init_app(app: Flask) -> None:

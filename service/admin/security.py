@@ -27,6 +27,7 @@ PUBLIC = frozenset(
         "bootstrap.static",
         "health.healthz",
         "health.readyz",
+        "webhook.receive",
     }
 )
 STATIC = frozenset({"static", "bootstrap.static"})

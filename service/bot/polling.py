@@ -7,11 +7,11 @@ import threading
 
 from telegram import Bot
 
-from service.bot.telegram import Until
+from service.bot.receiver import Until
 from service.models import Chatbot
 from service.telegram import updates
 from service.telegram.client import Me
-from service.telegram.reading import WANTED
+from service.telegram.reading import WANTED, read
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Polling:
         # What an empty answer has confirmed is forgotten: after a quiet week Telegram numbers anew, perhaps lower.
         fetched, self._offset = await until(asked), None
         for update in fetched or ():
-            outcome = updates.store(chatbot, update, me, self._groups)
+            outcome = updates.store(chatbot, read(update, me, self._groups))
             log.info("Telegram: update %d %s", update.update_id, outcome)
             self._offset = update.update_id + 1
 

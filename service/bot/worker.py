@@ -81,19 +81,15 @@ class Worker:
         return consumer
 
     def _telegram(self) -> dict[str, Callable[[], None]]:
-        from service.bot.polling import Polling  # half a second, only if used
-        from service.bot.telegram import Delivery, Receiver
-        from service.telegram.client import CHANNEL, make_bot
+        from service.bot import telegram  # half a second, only if used
+        from service.telegram.client import CHANNEL
 
-        token, base = self._config.telegram_bot_token, self._config.telegram_api_base
-        bot = make_bot(token, base)
-        way = Polling(bot, self._config.telegram_chatbot, self._config.telegram_groups, self._stop)
-        receiver = Receiver(bot, way, self._holder, self._stop)
+        receiver = telegram.receiver(self._config, self._holder, self._stop)
         consumer = Consumer(
             outbox(CHANNEL),
             self._holder,
             self._config.lease_seconds,
-            partial(deliver, sender=Delivery(make_bot(token, base))),
+            partial(deliver, sender=telegram.Delivery(self._config)),
             bury,
             waker(self._config.database_url, wake.OUTBOX),
             self._stop,

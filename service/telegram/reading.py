@@ -60,7 +60,25 @@ class Passed:
     reason: str
 
 
-def read(update: Update, me: Me, groups: str) -> Incoming | Moved | Passed:
+Reading = Incoming | Moved | Passed
+
+
+class Malformed(Exception):
+    """No update."""
+
+
+def decode(payload: object, me: Me, groups: str) -> tuple[int, Reading]:
+    """The number of an update that came as JSON, and its reading; Malformed for anything else."""
+    try:
+        update = Update.de_json(payload)  # type: ignore[arg-type]  # it is to find out
+        if not (isinstance(update.update_id, int) and 0 <= update.update_id < 2**63):
+            raise Malformed("An update has a number.")
+        return update.update_id, read(update, me, groups)
+    except Exception as error:  # the library checks nothing, and trips over whatever is not there
+        raise Malformed(f"{type(error).__name__} while reading an update.") from error
+
+
+def read(update: Update, me: Me, groups: str) -> Reading:
     """`groups` says which messages of a group are for the bot: MENTIONS, those that address it, or ALL."""
     message = update.message or update.edited_message
     if message is None:

@@ -1,15 +1,13 @@
-"""What Telegram tells: an update becomes an item of the inbox, once."""
+"""What has been read of an update becomes an item of the inbox, once."""
 
 from __future__ import annotations
-
-from telegram import Update
 
 from service.chat import threads
 from service.chat.receive import amend, receive
 from service.database import connection
 from service.models import Chatbot
-from service.telegram.client import CHANNEL, Me
-from service.telegram.reading import Incoming, Moved, Passed, read
+from service.telegram.client import CHANNEL
+from service.telegram.reading import Incoming, Moved, Passed, Reading
 
 
 def served(number: int | None) -> Chatbot | None:
@@ -22,9 +20,9 @@ def served(number: int | None) -> Chatbot | None:
         return found
 
 
-def store(chatbot: Chatbot, update: Update, me: Me, groups: str) -> str:
+def store(chatbot: Chatbot, reading: Reading) -> str:
     """Do what the update asks for, committed on return; returns a few words for the log."""
-    match read(update, me, groups):
+    match reading:
         case Passed(reason):
             return f"{reason}; passed over"
         case Moved(old, new):

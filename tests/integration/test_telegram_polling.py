@@ -12,7 +12,7 @@ import pytest
 
 from service.bot import duty
 from service.bot.polling import Polling
-from service.bot.telegram import Receiver
+from service.bot.receiver import Receiver
 from service.chat.commands import COMMANDS
 from service.chat.receive import receive
 from service.models import LEASED, Chatbot, Conversation, InboxItem
@@ -277,7 +277,7 @@ def test_a_worker_that_lost_the_duty_stops_asking_and_takes_it_up_again_later(
     api: BotApi, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO, logger="service")
-    monkeypatch.setattr("service.bot.telegram.HOLD", 0.6)
+    monkeypatch.setattr("service.bot.receiver.HOLD", 0.6)
     make_chatbot()
 
     def lose_and_regain() -> bool:

@@ -16,9 +16,10 @@ from service.bot.outbox import bury, deliver, outbox
 from service.bot.telegram import Delivery
 from service.bot.waker import Polling
 from service.chat.respond import respond
+from service.config import Config
 from service.models import DEAD, DONE, QUEUED, OutboxItem
 from service.models.base import utc_now
-from service.telegram.client import CHANNEL, make_bot
+from service.telegram.client import CHANNEL
 from service.url import DatabaseUrl
 from tests.support.bot_api import TOKEN, BotApi, bot_api
 from tests.support.chat import make_chatbot, send
@@ -36,7 +37,8 @@ def api() -> Iterator[BotApi]:
 
 @pytest.fixture
 def sender(service_database: DatabaseUrl, api: BotApi) -> Consumer[OutboxItem]:
-    work = partial(deliver, sender=Delivery(make_bot(TOKEN, api.base)))
+    config = Config.from_env({"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_BASE": api.base})
+    work = partial(deliver, sender=Delivery(config))
     return Consumer(outbox(CHANNEL), "me", 30.0, work, bury, Polling(), threading.Event())
 
 

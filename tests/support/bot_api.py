@@ -7,6 +7,7 @@ import select
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class BotApi:
     webhook: dict[str, str] = field(default_factory=dict)
     offsets: list[int] = field(default_factory=list)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
+    trouble: dict[str, Any] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
     conflicts: int = 0
     _polls: int = 0
 
@@ -79,6 +82,7 @@ class BotApi:
     def answer(self, token: str, method: str, given: dict[str, str], is_gone: Callable[[], bool]) -> Fault:
         if token != TOKEN:
             return {"ok": False, "error_code": 401, "description": "Unauthorized"}
+        self.asked[method] += 1
         if self.faults.get(method):
             return self.faults[method].pop(0)
         if method == "getUpdates":
@@ -112,7 +116,7 @@ class BotApi:
 
     def _webhook_info(self, _given: dict[str, str]) -> dict[str, Any]:
         url = self.webhook.get("url", "")
-        return {"url": url, "has_custom_certificate": False, "pending_update_count": len(self.updates)}
+        return {"url": url, "has_custom_certificate": False, "pending_update_count": len(self.updates), **self.trouble}
 
     def _set_webhook(self, given: dict[str, str]) -> bool:
         self.webhook = dict(given)

@@ -26,7 +26,7 @@ ALLOWED = {
     "seed": {"chat", "models", "database", "config"},
     "bot": {"telegram", "chat", "models", "database", "config", "faults", "url", "limits"},
     "api": {"chat", "models", "database", "config", "faults", "limits", "audit", "url"},
-    "admin": {"api", "chat", "models", "database", "config", "faults", "limits", "audit", "migrate", "url"},
+    "admin": {"api", "telegram", "chat", "models", "database", "config", "faults", "limits", "audit", "migrate", "url"},
 }
 # The edge of the runner is where its process starts, so it reads the settings.
 EDGES = {

@@ -43,6 +43,8 @@ def test_migrations_may_use_a_direct_connection(variable: str) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "words"),
     [
+        ("TELEGRAM_WEBHOOK_URL", "bot.example.com", "must start with https:// or http://"),
+        ("TELEGRAM_GROUPS", "some", "use one of mentions, all"),
         ("RUN_MIGRATIONS", "perhaps", "use true, false, 1, 0, yes or no"),
         ("DATABASE_URL", "mysql://db/bot", "not a usable database URL"),
         ("DIRECT_URL", "mysql://db/bot", "not a usable database URL"),

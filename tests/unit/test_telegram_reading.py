@@ -8,14 +8,14 @@ import pytest
 from telegram import Update
 
 from service.telegram.client import Me
-from service.telegram.reading import ALL, MENTIONS, THINGS, Incoming, Moved, Passed, read
+from service.telegram.reading import ALL, MENTIONS, THINGS, Incoming, Moved, Passed, Reading, read
 from tests.support.bot_api import ME, NUMBER, USERNAME, message
 
 GROUP = {"id": -100, "type": "supergroup", "title": "Team"}
 NOT_FOR_US = Passed("is not for this bot")
 
 
-def reading(groups: str = MENTIONS, **update: Any) -> Incoming | Moved | Passed:
+def reading(groups: str = MENTIONS, **update: Any) -> Reading:
     decoded = Update.de_json({"update_id": 10, **update})
     return read(decoded, Me(NUMBER, USERNAME), groups)
 
@@ -26,7 +26,7 @@ def read_message(text: str | None, groups: str = MENTIONS, **more: Any) -> Incom
     return incoming
 
 
-def in_group(text: str | None, groups: str = MENTIONS, **more: Any) -> Incoming | Moved | Passed:
+def in_group(text: str | None, groups: str = MENTIONS, **more: Any) -> Reading:
     return reading(groups, message=message(3, text, group=GROUP, **more))
 
 
