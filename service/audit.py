@@ -7,6 +7,8 @@ from typing import Any
 
 from service.models import AuditEvent, User
 
+COMMAND_LINE = "the command line"
+
 
 def record(
     user: User | None,
@@ -22,7 +24,7 @@ def record(
     Call it inside the transaction that makes the change, so that neither is there without the other."""
     AuditEvent.create(
         user=user,
-        actor=user.email if user else "the command line",
+        actor=user.email if user else COMMAND_LINE,
         action=action,
         subject=subject[:200],
         details=dict(details or {}),

@@ -7,6 +7,7 @@ from flask_bootstrap import Bootstrap5
 
 from service.admin import (
     account,
+    audit_log,
     chatbots,
     conversations,
     dashboard,
@@ -39,6 +40,7 @@ PAGES = (
     queue.pages,
     migrations.pages,
     people.pages,
+    audit_log.pages,
     account.pages,
     welcome.pages,
     health.pages,

@@ -8,6 +8,7 @@ import peewee as pw
 from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from service import audit
 from service.admin.forms import ChatbotForm
 from service.admin.records import find_chatbot
 from service.chat import access, options, providers, versions
@@ -45,6 +46,7 @@ def create() -> Response | tuple[str, int]:
     with writing(proxy.obj):
         chatbot = Chatbot.create(creator=_creator_of(g.user), **form.changes())
         versions.current(chatbot)
+        audit.record(g.user, "chatbot.create", chatbot.title, address=request.remote_addr)
     flash(f"{chatbot.title} is there. Say hello to it.", "success")
     return redirect(url_for("chatbots.show", chatbot_id=chatbot.id), 303)
 
@@ -81,7 +83,12 @@ def publish(chatbot_id: int) -> Response | tuple[str, int]:
         return _form_page(form, chatbot), 400
     expected = form.expected.data or 0
     try:
-        made = versions.publish(chatbot, form.changes(), expected=expected, author=g.user, notes=form.notes.data or "")
+        with writing(proxy.obj):
+            made = versions.publish(
+                chatbot, form.changes(), expected=expected, author=g.user, notes=form.notes.data or ""
+            )
+            said = f"{chatbot.title}, version {made.number}"
+            audit.record(g.user, "chatbot.publish", said, address=request.remote_addr)
     except versions.VersionConflict as conflict:
         return _conflict_page(form, chatbot, conflict), 409
     except options.SettingError as error:

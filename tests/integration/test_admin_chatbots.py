@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from service.chat import versions
-from service.models import Chatbot, ChatbotVersion, Creator, CreatorUser, User
+from service.models import AuditEvent, Chatbot, ChatbotVersion, Creator, CreatorUser, User
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
 from tests.support.panel import ONE_ENGINE, Browser, fields_of, panel, signed_in
@@ -58,6 +58,8 @@ def test_an_edit_makes_the_next_version_and_leaves_the_old_one(browser: Browser)
     assert (first.system_prompt, second.system_prompt) == ("Be brief.", "Be kind.")
     assert (second.notes, second.created_by) == ("Visitors complained.", User.get())
     assert (second.vector_namespace, second.rag_settings) == ("docs", {"k": 4}), "the untouched fields stay"
+    event = AuditEvent.get(AuditEvent.action == "chatbot.publish")
+    assert (event.user, event.subject, event.address) == (User.get(), "Renamed, version 2", "127.0.0.1")
     stored = Chatbot.get()
     assert (stored.title, stored.system_prompt, stored.current_version) == ("Renamed", "Be kind.", second)
 
@@ -76,6 +78,7 @@ def test_two_editors_do_not_overwrite_each_other(app: Flask) -> None:
     kept = fields_of(conflict.text)
     assert (kept["system_prompt"], kept["notes"], kept["expected"]) == ("Be kind.", "Kindness.", "2")
     assert numbers() == [1, 2], "nothing was published"
+    assert AuditEvent.select().where(AuditEvent.action == "chatbot.publish").count() == 1, "and nothing recorded"
 
     assert dana.send(path, kept | {"model_name": "large"}).status_code == 303
     newest = versions.current(chatbot)

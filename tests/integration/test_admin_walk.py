@@ -56,8 +56,8 @@ def test_nobody_gets_beyond_the_sign_in(app: Flask) -> None:
 @pytest.mark.parametrize("role", [VIEWER, EDITOR, OWNER])
 def test_a_role_opens_what_it_should_and_nothing_else(app: Flask, role: str) -> None:
     user = add_user("ada@example.org", role=role)
-    # A new browser for each: some pages end the session.
-    found = {route.name: visit(signed_in(app, user.email), route) for route in routes(app, furnish(user))}
+    browser = signed_in(app, user.email)
+    found = {route.name: visit(browser, route) for route in routes(app, furnish(user))}
     assert found == {name: expected(role, least) for name, least in ROUTES.items()}
 
 
@@ -66,10 +66,10 @@ def test_what_belongs_to_others_is_as_good_as_not_there(app: Flask) -> None:
     app.config["WTF_CSRF_ENABLED"] = False  # else the missing token would be what is refused
     eve = add_user("eve@example.org", role=EDITOR)
     values = furnish(add_user()) | {"thread": thread_of(eve)}
-    found = {}
+    found, browser = {}, signed_in(app, eve.email)
     for route in routes(app, values):
         if route.names_a_record and ROUTES[route.name] in (VIEWER, EDITOR):
-            response = signed_in(app, eve.email).client.open(route.path, method=route.method)
+            response = browser.client.open(route.path, method=route.method)
             found[route.name] = response.status_code
     assert found
     assert set(found.values()) == {404}, found

@@ -41,6 +41,7 @@ ROUTES = {
     "POST /account/second-step": VIEWER,
     "POST /account/second-step/off": VIEWER,
     "POST /account/sessions": VIEWER,
+    "GET /audit-log/": OWNER,
     "GET /bootstrap/static/<path:filename>": ANYBODY,
     "GET /chatbots/": VIEWER,
     "GET /chatbots/<int:chatbot_id>": VIEWER,
