@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import peewee as pw
+from playhouse.pool import PooledPostgresqlDatabase
 
 from service.url import MEMORY, DatabaseUrl
 
@@ -14,6 +17,19 @@ proxy = pw.DatabaseProxy()
 
 # WAL lets the panel read while the worker writes; a busy timeout turns a short collision into a short wait.
 SQLITE_PRAGMAS = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": "normal", "busy_timeout": 10_000}
+
+# Seconds after which a connection is replaced, so that none outlives what a proxy or a failover forgot about.
+LIFETIME = 300
+
+
+class Pool(PooledPostgresqlDatabase):
+    """Keeps connections for the next unit of work: to make one takes longer than most of what is asked over it."""
+
+    def _is_closed(self, conn: Any) -> bool:
+        """A server that has something to say to an idle connection says that it has ended it."""
+        news = select.poll()
+        news.register(conn, select.POLLIN)
+        return bool(conn.closed or news.poll(0))
 
 
 def open_database(url: DatabaseUrl, *, application: str = "slipway") -> pw.Database:
@@ -24,11 +40,13 @@ def open_database(url: DatabaseUrl, *, application: str = "slipway") -> pw.Datab
         return pw.SqliteDatabase(url.name, pragmas=SQLITE_PRAGMAS, timeout=10)
     parameters = {"application_name": application, "connect_timeout": "5"} | url.libpq()
     name = parameters.pop("dbname")
-    return pw.PostgresqlDatabase(name, **parameters)  # type: ignore[arg-type]  # the stub knows no libpq words
+    return Pool(name, max_connections=0, stale_timeout=LIFETIME, **parameters)  # type: ignore[no-untyped-call]
 
 
 def bind(url: DatabaseUrl, *, application: str = "slipway") -> pw.Database:
     """Point the models of this process at the URL's database."""
+    if isinstance(proxy.obj, Pool):
+        proxy.obj.close_idle()
     database = open_database(url, application=application)
     proxy.initialize(database)
     return database
@@ -36,7 +54,7 @@ def bind(url: DatabaseUrl, *, application: str = "slipway") -> pw.Database:
 
 @contextmanager
 def connection() -> Iterator[pw.Database]:
-    """One unit of work on its own connection: a connection that died is never used twice."""
+    """One unit of work on one connection, which nobody else uses meanwhile; never on one that is known to be dead."""
     with proxy.obj.connection_context():
         yield proxy.obj
 

@@ -53,7 +53,7 @@ def test_an_invited_person_chooses_a_password_and_is_in(app: Flask, owner: Brows
     assert NEW in owner.read("/people/")
     browser = Browser(app)
     assert "dana invites you as editor" in browser.read(link)
-    assert browser.submit(link, **CHOSEN).location == "/chatbots/"
+    assert browser.submit(link, **CHOSEN).location == "/"
     assert "Harbour desk" in browser.read("/chatbots/")
     user = User.get(User.email == NEW)
     assert (user.name, user.role, CreatorUser.get().user) == ("Nell", EDITOR, user)
