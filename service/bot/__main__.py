@@ -26,7 +26,7 @@ def main(providers: Providers | None = None, drain_seconds: float = DRAIN_SECOND
     logging.getLogger(__name__).info("Worker %d on %s", os.getpid(), config.database_url)
     outside = Outside(config.api_keys, config.provider_urls)
     try:
-        return Worker(config, built_in(outside) | dict(providers or {}), drain_seconds).run()
+        return Worker(config, built_in(outside) | dict(providers or {}), outside, drain_seconds).run()
     finally:
         outside.close()
 

@@ -8,6 +8,7 @@ from service.bot.consumer import GiveUp, Later
 from service.bot.lease import Lease, LeaseLost, Queue
 from service.chat import asides
 from service.chat.cancel import Cancelled
+from service.chat.outside import Outside
 from service.chat.providers import ProviderError, Providers
 from service.chat.respond import apologise, respond
 from service.faults import is_outage
@@ -21,12 +22,12 @@ INBOX = Queue("inbox", InboxItem, lane=("chatbot", "channel", "thread"))
 PATIENCE = timedelta(minutes=10)
 
 
-def answer(lease: Lease[InboxItem], providers: Providers) -> str:
+def answer(lease: Lease[InboxItem], providers: Providers, outside: Outside | None = None) -> str:
     if asides.is_aside(lease.item):
         remark = asides.answer(lease.item, lease.finish)
         return f"answered by itself with message {remark.id} of conversation {remark.conversation_id}"
     try:
-        reply = respond(lease.item, providers, lease.finish, is_cancelled=lease.is_over.is_set)
+        reply = respond(lease.item, providers, lease.finish, outside, is_cancelled=lease.is_over.is_set)
     except Cancelled as cancelled:
         raise LeaseLost(f"{lease} was given up while it was being answered.") from cancelled
     except ProviderError as error:

@@ -23,6 +23,7 @@ from service.bot.lease import LeaseLost
 from service.bot.outbox import bury, deliver, outbox
 from service.bot.waker import waker
 from service.chat import wake
+from service.chat.outside import Outside
 from service.chat.providers import Providers
 from service.config import Config
 from service.faults import headline
@@ -34,8 +35,11 @@ DRAIN_SECONDS, GIVE_BACK_SECONDS = 8.0, 1.0
 
 
 class Worker:
-    def __init__(self, config: Config, providers: Providers, drain_seconds: float = DRAIN_SECONDS) -> None:
-        self._config, self._providers, self._drain_seconds = config, providers, drain_seconds
+    def __init__(
+        self, config: Config, providers: Providers, outside: Outside, drain_seconds: float = DRAIN_SECONDS
+    ) -> None:
+        self._config, self._drain_seconds = config, drain_seconds
+        self._answer = partial(answer, providers=providers, outside=outside)
         # Process numbers repeat in containers; the random part makes sure that no two workers share a name.
         self._holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._stop = threading.Event()
@@ -67,12 +71,11 @@ class Worker:
         return loops | self._telegram()
 
     def _inbox(self) -> Consumer[Any]:
-        work = partial(answer, providers=self._providers)
         consumer = Consumer(
             INBOX,
             self._holder,
             self._config.lease_seconds,
-            work,
+            self._answer,
             apologise_and_bury,
             waker(self._config.database_url, wake.INBOX),
             self._stop,

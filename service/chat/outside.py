@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+import httpx
 
 from service.chat.keyring import Keyring
 from service.chat.loop import Loop
+
+CONNECT, SILENCE = 10.0, 60.0  # seconds without a connection, and without a byte
 
 
 class Outside:
@@ -14,6 +19,14 @@ class Outside:
     def __init__(self, keys: Mapping[str, str] | None = None, allowed: Iterable[str] = ()) -> None:
         self.loop = Loop()
         self.keyring = Keyring(keys, allowed)
+
+    @cached_property
+    def http(self) -> httpx.AsyncClient:
+        """For use on the loop only, where it is made with the first request: its certificates take some 30 ms to load.
+        It heeds the environment's proxies and follows no redirect: a key goes to the address that was named for it."""
+        client = httpx.AsyncClient(timeout=httpx.Timeout(SILENCE, connect=CONNECT))
+        self.loop.before_closing(client.aclose)
+        return client
 
     def close(self) -> None:
         self.loop.close()

@@ -10,7 +10,10 @@ from service.chat import context as contexts
 from service.chat import dialogue, search
 from service.chat.cancel import IsCancelled, never
 from service.chat.context import Context
-from service.chat.providers import Chunk, Cut, Providers, Usage
+from service.chat.dialogue import Piece
+from service.chat.outside import Outside
+from service.chat.providers import Cut, Providers, Usage
+from service.chat.retrieval import Retrieved
 from service.chat.text import shortened, storable
 from service.chat.wake import OUTBOX, wake
 from service.database import connection, writing
@@ -37,7 +40,14 @@ class Answer:
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
-def respond(item: InboxItem, providers: Providers, settle: Settle, *, is_cancelled: IsCancelled = never) -> Message:
+def respond(
+    item: InboxItem,
+    providers: Providers,
+    settle: Settle,
+    outside: Outside | None = None,
+    *,
+    is_cancelled: IsCancelled = never,
+) -> Message:
     """Answer the item and return the reply as it was written. Raises ProviderError, and Cancelled once `is_cancelled`
     says so; then nothing is written.
 
@@ -47,7 +57,9 @@ def respond(item: InboxItem, providers: Providers, settle: Settle, *, is_cancell
     settings = {name: getattr(context.version, name) for name in SETTINGS}
     persona = context.persona.instructions if context.persona else ""
     turns = (*contexts.history(context), context.asked)
-    answer = _collected(dialogue.pieces(settings, turns, providers, persona=persona, is_cancelled=is_cancelled))
+    outside = outside or Outside()
+    pieces = dialogue.pieces(settings, turns, providers, outside, persona=persona, is_cancelled=is_cancelled)
+    answer = _collected(pieces)
     return _write(context, answer, settle)
 
 
@@ -65,20 +77,29 @@ def remark(item: InboxItem, text: str, settle: Settle, change: Callable[[Convers
         return reply
 
 
-def _collected(chunks: Iterable[Chunk]) -> Answer:
+def _collected(pieces: Iterable[Piece]) -> Answer:
     answer = Answer()
-    for chunk in chunks:
-        match chunk:
+    for piece in pieces:
+        match piece:
             case str():
-                answer.text += chunk
+                answer.text += piece
             case Usage():
-                answer.input_tokens = min((answer.input_tokens or 0) + chunk.input_tokens, LARGEST)
-                answer.output_tokens = min((answer.output_tokens or 0) + chunk.output_tokens, LARGEST)
+                answer.input_tokens = min((answer.input_tokens or 0) + piece.input_tokens, LARGEST)
+                answer.output_tokens = min((answer.output_tokens or 0) + piece.output_tokens, LARGEST)
+            case Retrieved():
+                answer.metadata |= _found(piece)
             case Cut():
                 answer.metadata["is_cut"] = True
                 answer.text = f"{answer.text.rstrip()} …"
     answer.text = storable(answer.text).strip()
     return answer
+
+
+def _found(retrieved: Retrieved) -> dict[str, Any]:
+    """What the operator wants to know later: where an answer comes from, or why it had to do without."""
+    if retrieved.error:
+        return {"retrieval_error": retrieved.error}
+    return {"sources": list(dict.fromkeys(passage.source for passage in retrieved.passages))}
 
 
 def _write(context: Context, answer: Answer, settle: Settle) -> Message:

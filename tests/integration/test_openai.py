@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from service.chat.cancel import Cancelled
-from service.chat.keyring import Keyring
-from service.chat.loop import Loop
+from service.chat.outside import Outside
 from service.chat.providers import Chunk, Cut, ProviderError, Request, Tool, ToolCall, Turn, Usage
 from service.chat.providers.openai import OpenAI
 from tests.support.endpoint import (
@@ -36,9 +35,9 @@ KEY = "sk-that-must-stay-secret"
 
 @pytest.fixture
 def provider() -> Iterator[OpenAI]:
-    loop = Loop()
-    yield OpenAI(loop, Keyring({"TEST_API_KEY": KEY}), pause=0.01)
-    loop.close()
+    outside = Outside({"TEST_API_KEY": KEY})
+    yield OpenAI(outside, pause=0.01)
+    outside.close()
 
 
 def request(at: Endpoint | str, config: dict[str, Any] | None = None, **more: Any) -> Request:
@@ -245,7 +244,7 @@ def test_an_endpoint_that_only_keeps_the_line_open_is_left_after_the_time_that_t
 
 def failure_at_first(provider: OpenAI, asked: Request) -> ProviderError:
     """Without the further attempts, which would take their time."""
-    return failure(OpenAI(provider._loop, provider._keyring, pause=1000), asked)
+    return failure(OpenAI(provider._outside, pause=1000), asked)
 
 
 def test_an_endpoint_that_is_not_there_is_named(provider: OpenAI) -> None:
@@ -280,7 +279,7 @@ def test_a_listener_who_goes_away_hangs_up_too(provider: OpenAI) -> None:
 
 def test_nobody_waits_through_a_pause_for_an_answer_that_was_cancelled(provider: OpenAI) -> None:
     cancelled = threading.Event()
-    patient = OpenAI(provider._loop, provider._keyring, pause=2.0)
+    patient = OpenAI(provider._outside, pause=2.0)
     with endpoint(refusing(503, **{"Retry-After": "2"})) as server:
         threading.Timer(0.3, cancelled.set).start()
         began = time.monotonic()
@@ -305,7 +304,7 @@ def test_what_can_not_be_sent_is_not_sent(provider: OpenAI, config: dict[str, An
 
 
 def test_an_address_that_the_operator_does_not_allow_is_not_asked() -> None:
-    limited = OpenAI(Loop(), Keyring({"TEST_API_KEY": KEY}, allowed=["https://api.example.com"]))
+    limited = OpenAI(Outside({"TEST_API_KEY": KEY}, allowed=["https://api.example.com"]))
     with endpoint(saying("Hi.")) as server:
         error = failure(limited, request(server))
     assert "is not among the addresses that PROVIDER_URLS allows" in str(error)

@@ -38,8 +38,7 @@ __all__ = [
 
 def built_in(outside: Outside | None = None) -> dict[str, Provider]:
     """Those that this release knows. Without a way outside they have no keys, but their names are the same."""
-    outside = outside or Outside()
-    return {"offline": Offline(), "openai": OpenAI(outside.loop, outside.keyring)}
+    return {"offline": Offline(), "openai": OpenAI(outside or Outside())}
 
 
 def named(providers: Providers, name: str) -> Provider:

@@ -9,20 +9,19 @@ import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import cached_property
 
 import httpx
 
 from service.chat import options as settings
 from service.chat.cancel import Cancelled
-from service.chat.keyring import Keyring, Refused, origin
-from service.chat.loop import GLANCE, Loop
+from service.chat.keyring import Refused, origin
+from service.chat.loop import GLANCE
 from service.chat.options import Options
+from service.chat.outside import Outside
 from service.chat.providers import sse, wire
 from service.chat.providers.refusal import refusal
 from service.chat.providers.talk import Chunk, ProviderError, Request
 
-CONNECT, SILENCE = 10.0, 60.0  # seconds without a connection, and without a byte
 ATTEMPTS, LONGEST_PAUSE = 3, 2.0
 LONGEST_STREAM, LONGEST_COMPLAINT = 20_000_000, 65_536  # bytes
 
@@ -42,15 +41,15 @@ class OpenAI:
     """Tries again at once what failed before the first chunk, twice and with short pauses; what needs more patience is
     a temporary ProviderError, and whoever asked comes back later."""
 
-    def __init__(self, loop: Loop, keyring: Keyring, pause: float = 0.5) -> None:
-        self._loop, self._keyring, self._pause = loop, keyring, pause
+    def __init__(self, outside: Outside, pause: float = 0.5) -> None:
+        self._outside, self._keyring, self._pause = outside, outside.keyring, pause
 
     def stream(self, request: Request) -> Iterator[Chunk]:
         call = self._prepared(request)
         for attempt in range(1, ATTEMPTS + 1):
             has_begun = False
             try:
-                for chunk in self._loop.iterate(self._answer(call), request.is_cancelled):
+                for chunk in self._outside.loop.iterate(self._answer(call), request.is_cancelled):
                     has_begun = True
                     yield chunk
                 return
@@ -91,7 +90,8 @@ class OpenAI:
             raise ProviderError(f"{where} can't be reached: {type(error).__name__}.", is_temporary=True) from error
 
     async def _chunks(self, call: Call) -> AsyncGenerator[Chunk, None]:
-        async with self._client.stream("POST", call.url, headers=dict(call.headers), content=call.content) as response:
+        post = self._outside.http.stream("POST", call.url, headers=dict(call.headers), content=call.content)
+        async with post as response:
             if not _streams(response):
                 text = self._keyring.redacted(await _beginning(response))
                 raise refusal(response.status_code, response.headers, text, call.options, call.model)
@@ -114,14 +114,6 @@ class OpenAI:
             raise ProviderError("The endpoint's answer went on without an end.", is_temporary=False) from None
         for chunk in reader.end():
             yield chunk
-
-    @cached_property
-    def _client(self) -> httpx.AsyncClient:
-        """Made on the loop, with the first request: its certificates take some 30 ms to load. The environment's
-        proxies are used; redirects are not followed."""
-        client = httpx.AsyncClient(timeout=httpx.Timeout(SILENCE, connect=CONNECT))
-        self._loop.before_closing(client.aclose)
-        return client
 
 
 # Compressed events would arrive late, and could grow to any size.
