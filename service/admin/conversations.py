@@ -5,67 +5,132 @@ from __future__ import annotations
 from typing import Any
 
 import peewee as pw
-from flask import Blueprint, g, render_template, request
+from flask import Blueprint, Response, abort, flash, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+from wtforms import BooleanField, IntegerField, StringField
+from wtforms.validators import NumberRange, Optional
 
-from service.admin import paging
-from service.admin.records import find_chatbot, find_conversation
-from service.chat import access
-from service.models import ChatbotVersion, Conversation, Message, Persona, ToolLog, User
+from service import audit
+from service.admin import paging, transcript
+from service.admin.display import count
+from service.admin.filters import Choice, Conditions, Day, Filters, beginning, end
+from service.admin.forms import Storable, at_most, strip
+from service.admin.permissions import needs
+from service.admin.records import LARGEST_ID, find_conversation
+from service.chat import access, deletion, export, search
+from service.database import proxy, writing
+from service.models import EDITOR, Chatbot, ChatbotVersion, Conversation, Message, Persona, ToolLog, User
+from service.models.base import utc_now
 
 pages = Blueprint("conversations", __name__, url_prefix="/conversations")
 
 PAGE_SIZE = 25
-MESSAGES_SHOWN = 100
+CHANNELS = {"panel": "Panel", "telegram": "Telegram", "api": "HTTP API"}
+
+
+class ConversationFilters(Filters):
+    words = StringField("Words", [at_most(300), Storable()], filters=[strip])
+    chatbot = Choice("Chatbot")
+    version = IntegerField("Version", [Optional(), NumberRange(1, LARGEST_ID, "Type the number of a version.")])
+    channel = Choice("Channel")
+    persona = Choice("Persona")
+    since = Day("Last message from")
+    until = Day("Last message to")
+    failed = BooleanField("With a failed answer")
+    tools = BooleanField("With a tool call")
+
+
+def _of_persona(number: str) -> Any:
+    """The one that was chosen for the conversation, or that some answer in it was given as."""
+    answered = Message.select(Message.conversation).where(Message.persona == int(number))
+    return (Conversation.persona == int(number)) | Conversation.id.in_(answered)
+
+
+CONDITIONS: Conditions = {
+    "words": lambda words: Conversation.id.in_(Message.select(Message.conversation).where(search.matching(words))),
+    "chatbot": lambda number: Conversation.chatbot == int(number),
+    "version": lambda number: ChatbotVersion.number == number,
+    "channel": lambda channel: Conversation.channel == channel,
+    "persona": _of_persona,
+    "since": lambda day: Conversation.updated_at >= beginning(day),
+    "until": lambda day: Conversation.updated_at < end(day),
+    "failed": lambda _: Conversation.id.in_(Message.select(Message.conversation).where(Message.error.is_null(False))),
+    "tools": lambda _: Conversation.id.in_(ToolLog.select(ToolLog.session)),
+}
 
 
 @pages.get("/")
 def index() -> str:
-    chatbot = find_chatbot(request.args.get("chatbot", 0, int)) if request.args.get("chatbot") else None
-    query = _listed().limit(PAGE_SIZE + 1)
-    if chatbot:
-        query = query.where(Conversation.chatbot == chatbot)
+    filters = _filters()
+    query = _listed(filters).order_by(Conversation.updated_at.desc(), Conversation.id.desc())
     place = paging.read_cursor(request.args.get("before", ""))
     if place:
         query = query.where(pw.Tuple(Conversation.updated_at, Conversation.id) < pw.Tuple(*place))
-    page = paging.take(list(query), PAGE_SIZE)
+    page = paging.take(list(query.limit(PAGE_SIZE + 1)), PAGE_SIZE)
     last = page.rows[-1] if page.has_more else None
     return render_template(
         "conversations/index.html",
         conversations=page.rows,
         messages=_messages_per_conversation(page.rows),
-        chatbot=chatbot,
+        found=_found(page.rows, filters.given().get("words", "")),
+        filters=filters,
+        forms=list(export.FORMS),
         is_first=place is None,
         older=paging.cursor(last.updated_at, last.id) if last else None,
     )
 
 
+@pages.get("/export")
+def export_found() -> Response:
+    """Everything that the filters leave, on all pages of the list."""
+    form, filters = _form(), _filters()
+    narrowed = {name: value for name, value in filters.arguments().items() if name != "words"}
+    details = {"form": form, "filters": narrowed}
+    return _download(_listed(filters), f"conversations-{utc_now():%Y-%m-%d}", form, details)
+
+
 @pages.get("/<int:conversation_id>")
 def show(conversation_id: int) -> str:
     conversation = find_conversation(conversation_id)
-    before = request.args.get("before", None, int)
-    page = paging.take(list(said(conversation, before).limit(MESSAGES_SHOWN + 1)), MESSAGES_SHOWN)
-    messages = page.rows[::-1]
+    place, before = (paging.read_id(request.args.get(name, "")) for name in ("at", "before"))
+    shown = transcript.around(conversation, place) if place else transcript.latest(conversation, before)
     return render_template(
         "conversations/show.html",
         conversation=conversation,
-        messages=messages,
-        tools=_tools(messages),
-        older=messages[0].id if page.has_more else None,
+        transcript=shown,
+        words=request.args.get("words", ""),
+        forms=list(export.FORMS),
         is_mine=is_thread_of(g.user, conversation.thread),
     )
 
 
-def said(conversation: Conversation, before: int | None = None) -> Any:
-    """The messages, newest first, with who spoke and as which persona."""
-    query = (
-        Message.select(Message, Persona, User)
-        .join(Persona, pw.JOIN.LEFT_OUTER)
-        .switch(Message)
-        .join(User, pw.JOIN.LEFT_OUTER)
-        .where(Message.conversation == conversation)
-        .order_by(Message.id.desc())
-    )
-    return query.where(Message.id < before) if before and 0 < before < 2**63 else query
+@pages.get("/<int:conversation_id>/export")
+def export_one(conversation_id: int) -> Response:
+    form, conversation = _form(), find_conversation(conversation_id)
+    query = access.conversations(g.user).where(Conversation.id == conversation.id)
+    return _download(query, f"conversation-{conversation.id}", form, {"form": form, "conversation": conversation.id})
+
+
+@pages.get("/<int:conversation_id>/delete")
+@needs(EDITOR)
+def confirm(conversation_id: int) -> str:
+    return _question(find_conversation(conversation_id))
+
+
+@pages.post("/<int:conversation_id>/delete")
+def delete(conversation_id: int) -> AnyResponse | tuple[str, int]:
+    conversation = find_conversation(conversation_id)
+    try:
+        with writing(proxy.obj):
+            gone = deletion.delete(conversation)
+            if gone is None:
+                abort(404)
+            _note("conversation.delete", f"conversation {conversation.id}", gone._asdict())
+    except deletion.StillAtWork as obstacle:
+        return _question(conversation, str(obstacle)), 409
+    lost = f"{count(gone.messages, 'message')} and {count(gone.tool_calls, 'tool call')}"
+    flash(f"The conversation is deleted, with {lost}.", "success")
+    return redirect(url_for("conversations.index"), 303)
 
 
 def is_thread_of(user: User, thread: str | None) -> bool:
@@ -73,14 +138,34 @@ def is_thread_of(user: User, thread: str | None) -> bool:
     return (thread or "").startswith(f"user-{user.id}-")
 
 
-def _listed() -> Any:
-    return (
-        access.conversations(g.user)
-        .select_extend(ChatbotVersion)
-        .switch(Conversation)
-        .join(ChatbotVersion, pw.JOIN.LEFT_OUTER, on=Conversation.chatbot_version)
-        .order_by(Conversation.updated_at.desc(), Conversation.id.desc())
+def _filters() -> ConversationFilters:
+    chatbots = access.chatbots(g.user).order_by(Chatbot.title, Chatbot.id)
+    personas = Persona.select().order_by(Persona.name, Persona.id)
+    if not access.sees_all(g.user):
+        personas = personas.where(Persona.user == g.user)
+    filters = ConversationFilters.of_request(
+        chatbot=[(str(chatbot.id), chatbot.title) for chatbot in chatbots],
+        channel=CHANNELS.items(),
+        persona=[(str(persona.id), persona.name) for persona in personas],
     )
+    if filters.chatbot.errors:  # what one may not see is as good as not there
+        abort(404)
+    return filters
+
+
+def _listed(filters: ConversationFilters) -> Any:
+    query = access.conversations(g.user).select_extend(ChatbotVersion).switch(Conversation)
+    query = query.join(ChatbotVersion, pw.JOIN.LEFT_OUTER, on=Conversation.chatbot_version)
+    return filters.narrow(query, CONDITIONS)
+
+
+def _found(conversations: list[Conversation], words: str) -> dict[int, Message]:
+    """The newest message of each conversation that has the words."""
+    if not words:
+        return {}
+    is_here = Message.conversation.in_([conversation.id for conversation in conversations])
+    newest = Message.select(pw.fn.MAX(Message.id)).where(is_here, search.matching(words)).group_by(Message.conversation)
+    return {message.__data__["conversation"]: message for message in Message.select().where(Message.id.in_(newest))}
 
 
 def _messages_per_conversation(conversations: list[Conversation]) -> dict[int, int]:
@@ -93,9 +178,24 @@ def _messages_per_conversation(conversations: list[Conversation]) -> dict[int, i
     return dict(counted)
 
 
-def _tools(messages: list[Message]) -> dict[int, list[ToolLog]]:
-    """The tool calls behind each message."""
-    calls: dict[int, list[ToolLog]] = {message.id: [] for message in messages}
-    for call in ToolLog.select().where(ToolLog.message.in_(list(calls))).order_by(ToolLog.id):
-        calls[call.__data__["message"]].append(call)
-    return calls
+def _question(conversation: Conversation, obstacle: str = "") -> str:
+    contents = deletion.contents(conversation)
+    return render_template("conversations/delete.html", conversation=conversation, contents=contents, obstacle=obstacle)
+
+
+def _form() -> str:
+    form = request.args.get("form", next(iter(export.FORMS)))
+    return form if form in export.FORMS else abort(404)
+
+
+def _download(query: Any, name: str, form: str, details: dict[str, Any]) -> Response:
+    _note("conversation.export", name, details)
+    return Response(
+        export.stream(query, form),
+        content_type=export.FORMS[form],
+        headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'},
+    )
+
+
+def _note(action: str, subject: str, details: dict[str, Any]) -> None:
+    audit.record(g.user, action, subject, address=request.remote_addr, details=details)

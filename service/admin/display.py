@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from service.admin import color, permissions
+from service.chat import search
 from service.chat.text import shortened
 from service.models.base import utc_now
 
@@ -18,7 +20,7 @@ _UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3600
 
 
 def init_app(app: Flask) -> None:
-    for show in (when, pretty, pretty_text, code_marks, count, milliseconds, duration, shortened, color.ink_on):
+    for show in FILTERS:
         app.jinja_env.filters[show.__name__] = show
     # So that a page offers nobody what the server would refuse them.
     app.jinja_env.globals["may"] = permissions.may
@@ -77,3 +79,9 @@ def pretty_text(text: str) -> str:
 def code_marks(text: str) -> Markup:
     """A sentence whose `commands` stand between backticks, with these set as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped just here
+
+
+FILTERS: tuple[Callable[..., Any], ...] = (
+    *(when, pretty, pretty_text, code_marks, count, milliseconds, duration),
+    *(shortened, color.ink_on, search.excerpt, search.highlight),
+)

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from service.admin.conversations import MESSAGES_SHOWN, is_thread_of, said
+from service.admin import transcript
+from service.admin.conversations import is_thread_of
 from service.admin.forms import FirstMessageForm, MessageForm, is_storable
 from service.admin.records import find_chatbot
 from service.chat import access
@@ -89,14 +90,14 @@ def _state(chatbot: Chatbot, thread: str) -> dict[str, Any]:
     conversation = Conversation.get_or_none(chatbot=chatbot, channel=CHANNEL, thread=thread)
     if conversation is None and not items:
         abort(404)
-    newest = list(said(conversation).limit(MESSAGES_SHOWN)) if conversation else []
-    items = _not_among(newest, items)
+    shown = transcript.latest(conversation) if conversation else transcript.NOTHING
+    items = _not_among(shown.messages, items)
     waiting = [item for item in items if item.state != DEAD]
     return {
         "chatbot": chatbot,
         "thread": thread,
         "conversation": conversation,
-        "messages": newest[::-1],
+        "transcript": shown,
         "unanswered": items,
         "is_waiting": bool(waiting),
         "is_late": bool(waiting) and utc_now() - waiting[0].created_at > PATIENCE,

@@ -6,11 +6,11 @@ from typing import Any
 
 import peewee as pw
 from flask import Blueprint, g, render_template, request
-from wtforms import IntegerField, SelectField, StringField
+from wtforms import IntegerField, StringField
 from wtforms.validators import NumberRange, Optional
 
 from service.admin import paging
-from service.admin.filters import Conditions, Day, Filters, beginning, end
+from service.admin.filters import Choice, Conditions, Day, Filters, beginning, end
 from service.admin.forms import Storable, at_most, strip
 from service.admin.records import find_among
 from service.chat import access
@@ -36,7 +36,7 @@ CONDITIONS: Conditions = {
 class ToolCallFilters(Filters):
     server = StringField("Server", [at_most(120), Storable()], filters=[strip])
     tool = StringField("Tool", [at_most(120), Storable()], filters=[strip])
-    outcome = SelectField("Outcome")
+    outcome = Choice("Outcome")
     slower = IntegerField(
         "Took at least, ms", [Optional(), NumberRange(0, 2**31 - 1, "Type a number of milliseconds, such as 1500.")]
     )

@@ -45,6 +45,7 @@ def test_without_a_call_the_page_says_where_tools_come_from(browser: Browser) ->
     page = browser.read(PATH)
     assert "No tool was called yet" in page
     assert "configuration" in page
+    assert "invalid-feedback" not in page
 
 
 def test_each_filter_leaves_the_calls_that_it_names(browser: Browser, conversation: Conversation) -> None:

@@ -1,0 +1,91 @@
+"""What a transcript shows: the messages around a place, the tools that were called for them, and what they reply to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import peewee as pw
+
+from service.models import Conversation, Message, Persona, ToolLog, User
+
+MESSAGES_SHOWN = 100
+# So many messages before the one that somebody jumps to.
+BEFORE = 20
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """`messages` in the order in which they were said; `older` is the id of the first, if there are older ones;
+    `quoted` has what a message replies to, by the id of the reply."""
+
+    messages: list[Message]
+    tools: dict[int, list[ToolLog]]
+    quoted: dict[int, Message]
+    older: int | None
+    has_newer: bool
+
+
+NOTHING = Transcript([], {}, {}, older=None, has_newer=False)
+
+
+def latest(conversation: Conversation, before: int | None = None) -> Transcript:
+    """The end of the transcript, or of what was said before a message."""
+    query = said(conversation)
+    if before is not None:
+        query = query.where(Message.id < before)
+    rows = list(query.order_by(Message.id.desc()).limit(MESSAGES_SHOWN + 1))
+    return _shown(rows[:MESSAGES_SHOWN][::-1], has_older=len(rows) > MESSAGES_SHOWN, has_newer=before is not None)
+
+
+def around(conversation: Conversation, place: int) -> Transcript:
+    """With this message in it, be there more before it, after it or both."""
+    query = said(conversation)
+    above = list(query.where(Message.id < place).order_by(Message.id.desc()).limit(BEFORE + 1))
+    room = MESSAGES_SHOWN - len(above[:BEFORE])
+    below = list(query.where(Message.id >= place).order_by(Message.id).limit(room + 1))
+    return _shown([*above[:BEFORE][::-1], *below[:room]], has_older=len(above) > BEFORE, has_newer=len(below) > room)
+
+
+def said(conversation: Conversation) -> Any:
+    """The messages, with who spoke and as which persona."""
+    return (
+        Message.select(Message, Persona, User)
+        .join(Persona, pw.JOIN.LEFT_OUTER)
+        .switch(Message)
+        .join(User, pw.JOIN.LEFT_OUTER)
+        .where(Message.conversation == conversation)
+    )
+
+
+def called(messages: Sequence[Message]) -> dict[int, list[ToolLog]]:
+    """The tool calls behind each message."""
+    calls: dict[int, list[ToolLog]] = {message.id: [] for message in messages}
+    for call in ToolLog.select().where(ToolLog.message.in_(list(calls))).order_by(ToolLog.id):
+        calls[call.__data__["message"]].append(call)
+    return calls
+
+
+def quoted(messages: Sequence[Message]) -> dict[int, Message]:
+    """What a message replies to, where that does not stand right above it."""
+    above = [None, *(message.id for message in messages)]
+    targets = {message.id: message.__data__["reply_to"] for message in messages}
+    far = {
+        number: target
+        for (number, target), neighbour in zip(targets.items(), above, strict=False)
+        if target not in (None, neighbour)
+    }
+    columns = (Message.id, Message.content, Message.role)
+    found = {message.id: message for message in Message.select(*columns).where(Message.id.in_(list(far.values())))}
+    return {number: found[target] for number, target in far.items() if target in found}
+
+
+def _shown(messages: list[Message], *, has_older: bool, has_newer: bool) -> Transcript:
+    return Transcript(
+        messages=messages,
+        tools=called(messages),
+        quoted=quoted(messages),
+        older=messages[0].id if has_older else None,
+        has_newer=has_newer,
+    )
