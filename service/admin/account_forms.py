@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from wtforms import Field, Form, PasswordField, SelectField, SelectMultipleField, StringField, ValidationError
 from wtforms.validators import DataRequired, EqualTo, Length
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -16,6 +18,8 @@ ROLES = (
     (EDITOR, "Editor: changes chatbots too, and talks to them"),
     (OWNER, "Owner: everything, in all teams; people, tokens and the audit log too"),
 )
+# Days from now; 0 is for what nobody may forget to renew.
+LIFETIMES = ((30, "in a month"), (90, "in three months"), (365, "in a year"), (0, "never"))
 
 
 def new_password(label: str) -> PasswordField:
@@ -77,10 +81,24 @@ class InviteForm(RoleForm):
         self.creator.choices = [(0, "None yet"), *((creator.id, creator.name) for creator in creators)]
 
 
+class Ticks(SelectMultipleField):
+    """Any number of the choices, each with a box to tick."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
 class TeamsForm(Form):
-    creators = SelectMultipleField(
-        "Teams", coerce=int, option_widget=CheckboxInput(), widget=ListWidget(prefix_label=False)
-    )
+    creators = Ticks("Teams", coerce=int)
 
     def offer(self, creators: list[Creator]) -> None:
         self.creators.choices = [(creator.id, creator.name) for creator in creators]
+
+
+class TokenForm(Form):
+    name = StringField("Name", [DataRequired("Say what the token is for."), at_most(120), Storable()], filters=[strip])
+    scopes = Ticks("What it may do", [DataRequired("Tick at least one.")])
+    days = SelectField("It ends", choices=lambda: list(LIFETIMES), coerce=int, default=90)
+
+    def offer(self, scopes: Iterable[str], meanings: Mapping[str, tuple[str, str]]) -> None:
+        self.scopes.choices = [(scope, f"{scope}: {meanings[scope][0]}") for scope in scopes]

@@ -10,6 +10,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from service.admin import invitations
+from service.api import tokens
 from service.chat import versions
 from service.models import (
     DEAD,
@@ -94,6 +95,10 @@ ROUTES = {
     "GET /talk/<int:chatbot_id>/<thread>": VIEWER,
     "POST /talk/<int:chatbot_id>/<thread>": EDITOR,
     "GET /talk/<int:chatbot_id>/<thread>/messages": VIEWER,
+    "GET /tokens/": VIEWER,
+    "POST /tokens/<int:token_id>/revoke": VIEWER,
+    "GET /tokens/new": VIEWER,
+    "POST /tokens/new": VIEWER,
     "GET /tool-calls/": VIEWER,
     "GET /tool-calls/<int:call_id>": VIEWER,
     "GET /welcome/<token>": ANYBODY,
@@ -170,6 +175,7 @@ def furnish(user: User) -> Values:
         "letter_id": dead.id,
         "user_id": user.id,
         "token": invitations.issue("new@example.org", EDITOR, chatbot.creator, user),
+        "token_id": tokens.issue(user, "The harbour's website", ["read"]).token.id,
         "invitation_id": Invitation.get().id,
     }
 
