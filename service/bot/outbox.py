@@ -9,10 +9,12 @@ from service.bot.lease import Lease, Queue
 from service.database import connection
 from service.models import OutboxItem
 
+Address = Mapping[str, Any]
+
 
 class Sender(Protocol):
-    def send(self, text: str, address: Mapping[str, Any], sent: int, keep: Callable[[int], None]) -> None:
-        """Deliver the text. A long one goes in parts: `sent` of them went before, and `keep` is told of each more.
+    def send(self, text: str, address: Address, keep: Callable[[Address], None]) -> None:
+        """Deliver the text. `keep` stores the address with what an attempt after this one needs to know.
         Raises Later or GiveUp; any other error is worth another attempt."""
         ...
 
@@ -23,14 +25,9 @@ def outbox(channel: str) -> Queue[OutboxItem]:
 
 
 def deliver(lease: Lease[OutboxItem], sender: Sender) -> str:
-    address = lease.item.address
     with connection():
         text = lease.item.message.content
-
-    def keep(sent: int) -> None:
-        lease.keep(address={**address, "sent": sent})
-
-    sender.send(text, address, address.get("sent", 0), keep)
+    sender.send(text, lease.item.address, lambda address: lease.keep(address=address))
     lease.finish()
     return f"delivered message {lease.item.message_id}"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from service.bot.consumer import GiveUp, Later
+from service.bot.outbox import Address
 from service.bot.polling import Polling
 from service.bot.receiver import Receiver, Way
 from service.bot.webhook import Webhook
@@ -29,9 +29,9 @@ class Delivery:
     def __init__(self, config: Config) -> None:
         self._sender = TelegramSender(make_bot(config.telegram_bot_token, config.telegram_api_base))
 
-    def send(self, text: str, address: Mapping[str, Any], sent: int, keep: Callable[[int], None]) -> None:
+    def send(self, text: str, address: Address, keep: Callable[[Address], None]) -> None:
         try:
-            self._sender.send(text, address, sent, keep)
+            self._sender.send(text, address, keep)
         except Flooded as error:
             raise Later(error.seconds) from error
         except Refused as error:

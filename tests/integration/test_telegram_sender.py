@@ -23,6 +23,7 @@ from service.telegram.client import CHANNEL
 from service.url import DatabaseUrl
 from tests.support.bot_api import TOKEN, BotApi, bot_api
 from tests.support.chat import make_chatbot, send
+from tests.support.postgresql import free_port
 from tests.support.providers import Recorder
 
 # What differs between the engines is tested with the inbox and the leases; this is about the network.
@@ -132,6 +133,94 @@ def test_a_later_answer_does_not_overtake_one_that_failed(sender: Consumer[Outbo
     again()
     sender.drain()
     assert api.texts() == ["One", "Two"]
+
+
+def test_markdown_is_shown_as_telegram_shows_it(sender: Consumer[OutboxItem], api: BotApi) -> None:
+    answered("See **this**:\n\n```python\nx = 1\n```")
+    sender.drain()
+    assert api.texts() == ["See this:\n\nx = 1"]
+    assert json.loads(api.sent[0]["entities"]) == [
+        {"type": "bold", "offset": 4, "length": 4},
+        {"type": "pre", "offset": 11, "length": 5, "language": "python"},
+    ]
+
+
+def test_what_telegram_can_not_show_is_sent_again_as_plain_text(sender: Consumer[OutboxItem], api: BotApi) -> None:
+    answered("See **this**.")
+    api.refuse("sendMessage", 400, "Bad Request: can't parse entities: unsupported url")
+    sender.drain()
+    assert (api.texts(), "entities" in api.sent[0]) == (["See this."], False)
+    assert OutboxItem.get().attempts == 1
+
+
+def test_a_code_block_that_is_too_long_goes_on_in_the_next_message(sender: Consumer[OutboxItem], api: BotApi) -> None:
+    answered("```\n" + "a = 1\n" * 1000 + "```")
+    sender.drain()
+    assert [json.loads(message["entities"])[0]["type"] for message in api.sent] == ["pre", "pre"]
+    assert all(len(text) <= 4096 and text.endswith("a = 1") for text in api.texts())
+
+
+def test_where_the_topic_is_gone_the_answer_goes_to_the_group(sender: Consumer[OutboxItem], api: BotApi) -> None:
+    answered("Hi.", chat_type="supergroup", message_id=3, message_thread_id=5)
+    api.refuse("sendMessage", 400, "Bad Request: message thread not found")
+    sender.drain()
+    assert (api.texts(), "message_thread_id" in api.sent[0]) == (["Hi."], False)
+
+
+@pytest.mark.parametrize("reason", ["message to be replied not found", "reply message not found"])
+def test_where_the_question_is_gone_the_answer_stands_alone(
+    sender: Consumer[OutboxItem], api: BotApi, reason: str
+) -> None:
+    answered("Hi.", chat_type="supergroup", message_id=3)
+    api.refuse("sendMessage", 400, f"Bad Request: {reason}")
+    sender.drain()
+    assert (api.texts(), "reply_parameters" in api.sent[0]) == (["Hi."], False)
+
+
+def test_an_answer_follows_a_group_that_has_moved_and_its_talk_moves_along(
+    sender: Consumer[OutboxItem], api: BotApi
+) -> None:
+    answered("a" * 4000 + "\n" + "b" * 4000, thread="-5", chat_id=-5, chat_type="group", message_id=3)
+    why = "Bad Request: group chat was upgraded to a supergroup chat"
+    api.refuse("sendMessage", 400, why, parameters={"migrate_to_chat_id": -100})
+    sender.drain()
+    assert [(message["chat_id"], "reply_parameters" in message) for message in api.sent] == [("-100", False)] * 2
+    item = OutboxItem.get()
+    assert (item.state, item.address["chat_id"]) == (DONE, -100)
+    assert item.conversation.thread == "-100"
+
+
+def test_a_message_that_telegram_refuses_in_every_form_is_given_up(sender: Consumer[OutboxItem], api: BotApi) -> None:
+    answered("**Hi.**", chat_type="supergroup", message_id=3, message_thread_id=5)
+    for reason in ("can't parse entities", "message thread not found", "message to be replied not found"):
+        api.refuse("sendMessage", 400, f"Bad Request: {reason}")
+    api.refuse("sendMessage", 400, "Bad Request: not enough rights to send text messages to the chat")
+    sender.drain()
+    item = OutboxItem.get()
+    assert (item.state, item.attempts, api.sent) == (DEAD, 1, [])
+    assert "ot enough rights" in str(item.error)
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_a_page_instead_of_an_answer_is_worth_another_attempt(
+    sender: Consumer[OutboxItem], api: BotApi, status: int
+) -> None:
+    answered()
+    api.meet("sendMessage", (status, b"<html>Bad Gateway</html>"))
+    sender.drain()
+    assert (OutboxItem.get().state, OutboxItem.get().attempts) == (QUEUED, 1)
+    again()
+    sender.drain()
+    assert api.texts() == ["Hi."]
+
+
+def test_where_nobody_listens_the_answer_waits(sender: Consumer[OutboxItem], service_database: DatabaseUrl) -> None:
+    answered()
+    nowhere = Config.from_env({"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_BASE": f"http://127.0.0.1:{free_port()}"})
+    sender.work = partial(deliver, sender=Delivery(nowhere))
+    sender.drain()
+    item = OutboxItem.get()
+    assert (item.state, str(item.error)) == (QUEUED, "NetworkError: httpx.ConnectError: All connection attempts failed")
 
 
 @pytest.mark.parametrize(
