@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import functools
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
-from service.migrate import contention, files, heal
+from service.migrate import contention, failure, files, heal
 from service.migrate.backfill import Backfill, Care
-from service.migrate.connection import Connection, explain
+from service.migrate.connection import Connection
 from service.migrate.contention import OnBlocked, Watch
-from service.migrate.engine import Engine, line_of_traceback
-from service.migrate.errors import BrokenScript, MigrationFailed, Overtaken, Refused, Unclear
+from service.migrate.engine import Engine
+from service.migrate.errors import BrokenScript, Overtaken, Refused, Unclear
+from service.migrate.failure import Place
 from service.migrate.files import MigrationFile, Outline
 from service.migrate.history import AlreadyApplied, History, Progress
 from service.migrate.patience import Patience
 from service.migrate.tally import Tally
-from service.migrate.transaction import LOST, read_only, transaction
+from service.migrate.transaction import read_only, transaction
 from service.migrate.verbs import Step
 
 Keep = Callable[[dict[str, Any]], None]
@@ -43,10 +43,7 @@ class Applier:
         self._connection, self._history, self._known, self._watch = connection, history, list(known), watch
         self._patience, self._on_blocked, self._on_rows = patience, on_blocked, on_rows
         self._engine = Engine(connection, known)
-        self._line = 0
-        self._standing = (0, 0)
-        self._tally: Tally | None = None
-        self._blockers: list[str] = []
+        self._place = Place()
 
     def apply(self, file: MigrationFile, then: MigrationFile | None = None) -> float | None:
         """Run one migration and record it; the seconds it took, or None when somebody else did so first. `then` is the
@@ -69,13 +66,12 @@ class Applier:
     def undo(self, file: MigrationFile) -> float:
         """Run one migration's rollback and remove its row; the seconds it took."""
         began, outline = time.monotonic(), files.outline(file)
-        with self._explained(file, outline), self._history.attempt("rollback", file.name) as progress:
+        attempt = self._history.attempt("rollback", file.name, in_steps=not outline.atomic)
+        with self._explained(file, outline, "rollback"), attempt as progress:
             if outline.atomic:
-                self._patiently(file, lambda: self._undo_atomically(file, outline, progress), renew=True)
+                self._patiently(file, functools.partial(self._undo_atomically, file, outline, progress), renew=True)
             else:
-                for step in self._engine.rollback_steps(file):
-                    self._patiently(file, functools.partial(self._undo_step, file, outline, step))
-                self._history.forget(file.name)
+                self._undo_in_steps(file, outline, progress)
         return time.monotonic() - began
 
     def _undo_atomically(self, file: MigrationFile, outline: Outline, progress: Progress) -> None:
@@ -84,15 +80,10 @@ class Applier:
             self._history.forget(file.name)
             progress.finish("done")
 
-    def _undo_step(self, file: MigrationFile, outline: Outline, step: Step) -> None:
-        if isinstance(step.run, Backfill):
-            self._run_backfill(file, step.run, step.line, lambda _checkpoint: None)
-            return
-        if heal.stands_alone(step.sql):
-            self._run_alone(step, lambda _is_begun: None)
-            return
-        with self._transaction(outline):
-            self._run([step])
+    def _undo_in_steps(self, file: MigrationFile, outline: Outline, progress: Progress) -> None:
+        with self._stepped(file, outline, progress, self._engine.rollback_steps):
+            self._history.forget(file.name)
+            progress.finish("done")
 
     def _apply_atomically(
         self, file: MigrationFile, outline: Outline, began: float, progress: Progress, then: MigrationFile | None
@@ -106,11 +97,20 @@ class Applier:
                 self._history.begin(then.name)
 
     def _apply_in_steps(self, file: MigrationFile, outline: Outline, began: float, progress: Progress) -> None:
-        """Each step is committed with its entry in the journal; the next deploy goes on where this one was killed."""
+        with self._stepped(file, outline, progress, self._engine.steps):
+            self._claim(file, outline)
+            progress.applied(_milliseconds(began))
+
+    @contextmanager
+    def _stepped(
+        self, file: MigrationFile, outline: Outline, progress: Progress, collect: Callable[[MigrationFile], list[Step]]
+    ) -> Iterator[None]:
+        """Each step is committed with its entry in the journal; who comes next goes on where this one was killed. The
+        block is the end of it, in a transaction of its own."""
         with read_only(self._connection, self._engine.database):
-            steps, done = self._engine.steps(file), progress.standing or 0
+            steps, done = collect(file), progress.standing or 0
         progress.step(done, len(steps))
-        self._standing = (done, len(steps))
+        self._place.done, self._place.total = done, len(steps)
         for number, step in enumerate(steps, start=1):
             if isinstance(step.run, Backfill):
                 step.run.resume(progress.checkpoints.get(str(number), {}))
@@ -121,11 +121,10 @@ class Applier:
             else:
                 take = functools.partial(self._take, file, outline, step, progress, number)
                 self._patiently(file, functools.partial(take, len(steps)))
-            self._standing, self._tally = (number, len(steps)), None
+            self._place.done, self._place.tally = number, None
         with self._connection.transaction():
             progress.step(len(steps), len(steps))
-            self._claim(file, outline)
-            progress.applied(_milliseconds(began))
+            yield
 
     def _take(
         self, file: MigrationFile, outline: Outline, step: Step, progress: Progress, number: int, total: int
@@ -142,7 +141,7 @@ class Applier:
                     raise
         has_happened = progress.has_begun(number) and heal.has_happened(self._connection, step.sql)
         if has_happened is None:
-            raise Unclear(file.name, number, total, step.sql)
+            raise Unclear(file.name, number, total, step.sql, self._place.command)
         if not has_happened:
             self._run_alone(step, functools.partial(progress.mark, number))
         progress.step(number, total)
@@ -163,8 +162,8 @@ class Applier:
                 if not contention.is_contention(error) or attempt == self._patience.attempts:
                     raise
             finally:
-                self._blockers = self._watch.blockers
-            self._on_blocked(file.name, attempt + 1, self._patience.attempts, self._blockers)
+                self._place.blockers = self._watch.blockers
+            self._on_blocked(file.name, attempt + 1, self._patience.attempts, self._place.blockers)
             time.sleep(contention.pause_before(attempt + 1))
             if renew:
                 self._engine = Engine(self._connection, self._known)
@@ -173,10 +172,10 @@ class Applier:
         """Each batch has its own transaction, and its own patience."""
 
         def tell(tally: Tally) -> None:
-            self._tally = tally
+            self._place.tally = tally
             self._on_rows(file.name, tally)
 
-        self._line, self._engine.database.is_atomic = line, False
+        self._place.line, self._engine.database.is_atomic = line, False
         set_timeouts = functools.partial(contention.set_timeouts, self._connection, self._patience, is_local=True)
         backfill.run(Care(keep, functools.partial(self._patiently, file), tell, set_timeouts))
 
@@ -206,55 +205,22 @@ class Applier:
 
     def _run(self, steps: Sequence[Step]) -> None:
         for step in steps:
-            self._line = step.line
+            self._place.line = step.line
             step.run()
 
     def _transaction(self, outline: Outline) -> AbstractContextManager[None]:
         return transaction(self._connection, self._engine.database, self._patience, outline.touches)
 
     @contextmanager
-    def _explained(self, file: MigrationFile, outline: Outline) -> Iterator[None]:
-        """Turn whatever a migration raises into one message: which file, which line, which statement, what remains."""
-        self._line, self._standing, self._tally, self._engine.database.last_statement = 0, (0, 0), None, ""
+    def _explained(self, file: MigrationFile, outline: Outline, command: str = "deploy") -> Iterator[None]:
+        self._place, self._engine.database.last_statement = Place(command), ""
         try:
             yield
         except (AlreadyApplied, BrokenScript, Overtaken, Unclear):
             raise
         except (Exception, SystemExit) as error:  # a file that asks the process to end has failed
-            line = line_of_traceback(error.__traceback__, str(file.path)) or self._line
-            raise MigrationFailed(
-                file.name,
-                f"{file.path.name}, line {line}" if line else file.path.name,
-                self._engine.database.last_statement,
-                explain(error),
-                "it was rolled back and nothing of it remains." if outline.atomic else self._what_stands(),
-                _hint(file, explain(error), self._blockers if contention.is_contention(error) else []),
-            ) from error
-
-    def _what_stands(self) -> str:
-        (done, total), tally = self._standing, self._tally
-        parts = [f"steps 1 to {done} of {total}"] if done else []
-        parts += [f"{tally.done:,} of {tally.total:,} rows of {tally.table}"] if tally and tally.done else []
-        if not parts:
-            return "it is not atomic, and none of its steps is known to stand."
-        return f"it is not atomic: {' and '.join(parts)} stand, and the next deploy goes on after them."
-
-
-def _hint(file: MigrationFile, reason: str, blockers: Sequence[str]) -> str:
-    if reason.startswith(LOST):
-        return f'If that is meant, name the tables at the top of {file.path.name}: touches = ["…"]'
-    if blockers:
-        return f"Blocked by {'; '.join(blockers)}. Deploy again when that has ended, or allow more with --attempts."
-    if "read-only transaction" in reason or "readonly database" in reason:
-        return "With `atomic = False` the body only collects steps: change things by migrator.sql or migrator.run."
-    if re.search(r"terminating connection|server closed the connection|connection already closed", reason):
-        return "The connection to the database was lost: deploy again, which goes on from there."
-    if "already exists" in reason or "duplicate column" in reason:
-        return (
-            "If the database already has all that this migration makes, record it: "
-            f"migrate resolve --applied {file.name} (or see how far it is: migrate resolve --detect)"
-        )
-    return f"Correct {file.path.name} and deploy again."
+            statement = self._engine.database.last_statement
+            raise failure.of(error, file, self._place, statement, is_atomic=outline.atomic) from error
 
 
 def _milliseconds(began: float) -> int:

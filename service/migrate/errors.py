@@ -89,16 +89,24 @@ class Overtaken(Refused):
 
 
 class Unclear(Refused):
-    def __init__(self, migration: str, step: int, steps: int, statement: str) -> None:
+    def __init__(self, migration: str, step: int, steps: int, statement: str, command: str = "deploy") -> None:
         self.migration, self.step = migration, step
         what = f": {' '.join(statement.split())[:100]}" if statement else ""
         before = f" Steps 1 to {step - 1} stand." if step > 1 else ""
+        of = "The rollback of " if command == "rollback" else ""
         super().__init__(
-            f"{migration} was interrupted in step {step} of {steps}, which runs outside a transaction, and nothing "
-            f"tells whether it was done{what}.{before} Look at the database. Complete what is missing and record it "
-            f"with `migrate resolve --applied {migration}`, or undo what is there and have it run again from its first "
-            f"step with `migrate resolve --rolled-back {migration}` and `migrate deploy`."
+            f"{of}{migration} was interrupted in step {step} of {steps}, which runs outside a transaction, and nothing "
+            f"tells whether it was done{what}.{before} Look at the database. {_WAYS_OUT[command].format(migration)}"
         )
+
+
+# What a person can do where nothing tells whether a step was done.
+_WAYS_OUT = {
+    "deploy": "Complete what is missing and record it with `migrate resolve --applied {0}`, or undo what is there and "
+    "have it run again from its first step with `migrate resolve --rolled-back {0}` and `migrate deploy`.",
+    "rollback": "Undo what is still there and record it with `migrate resolve --rolled-back {0}`, or restore what is "
+    "gone and record that with `migrate resolve --applied {0}`.",
+}
 
 
 class UnknownMigration(Refused):

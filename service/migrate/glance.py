@@ -13,11 +13,11 @@ from service.migrate import contents
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120
 _TAKES = ("--database-url", "--dir")
-# No row comes back while an attempt is running, or was killed.
-_APPLIED = (
-    "SELECT name, checksum FROM migratehistory"
-    " WHERE NOT EXISTS (SELECT 1 FROM migratejournal WHERE state = 'running') ORDER BY id"
-)
+# No row comes back while an attempt is running, or was killed, or where a rollback may have stopped half-way.
+_APPLIED = """
+SELECT name, checksum FROM migratehistory WHERE NOT EXISTS (SELECT 1 FROM migratejournal WHERE state = 'running'
+OR (action = 'rollback' AND state = 'failed' AND steps > 0)) ORDER BY id
+"""
 
 Rows = Sequence[tuple[str, str | None]]
 

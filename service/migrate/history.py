@@ -32,6 +32,13 @@ NO_CHECKPOINTS: Checkpoints = {}
 _JOURNAL_COLUMNS = (
     "action, migration, step, steps, state, error, started, finished, host, pid, release"  # in the order of Attempt
 )
+# The newest attempt at a migration is a rollback in which a step stands, or has begun.
+_HALF_UNDONE = ("rollback", "failed", '{"1": {"begun": false}}')
+_UNSETTLED = f"""
+    AS j WHERE state = ? OR (action = ? AND state = ? AND (step > 0 OR (steps > 0 AND checkpoint <> ?))
+    AND NOT EXISTS (SELECT 1 FROM {JOURNAL} AS later WHERE later.migration = j.migration AND later.id > j.id))
+    ORDER BY id
+"""
 
 
 class AlreadyApplied(Exception):
@@ -67,11 +74,13 @@ class Attempt(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """What the database remembers. `is_ours` is false while our columns are not there yet."""
+    """What the database remembers. `is_ours` is false while our columns are not there yet. `half_undone` are the
+    rollbacks that are between two steps or stopped there, and that nobody has finished or resolved."""
 
     is_ours: bool
     applied: tuple[Applied, ...]
     unfinished: tuple[Attempt, ...] = ()
+    half_undone: tuple[Attempt, ...] = ()
 
 
 class History:
@@ -87,9 +96,11 @@ class History:
         wanted = [name if name in columns[HISTORY] else f"NULL AS {name}" for name in ("name", "migrated_at", *_OURS)]
         rows = self._connection.execute(f"SELECT {', '.join(wanted)} FROM {HISTORY} ORDER BY id").fetchall()
         applied = tuple(_applied(*row) for row in rows if row[0] is not None)
-        is_ours = set(_OURS) <= columns[HISTORY] and bool(columns[JOURNAL])
-        running = self._attempts("WHERE state = ? ORDER BY id", ["running"]) if is_ours else ()
-        return Ledger(is_ours, applied, running)
+        is_ours = set(_OURS) <= columns[HISTORY] and "checkpoint" in columns[JOURNAL]
+        attempts = self._attempts(_UNSETTLED, ["running", *_HALF_UNDONE]) if is_ours else ()
+        running = tuple(attempt for attempt in attempts if attempt.state == "running")
+        half_undone = tuple(attempt for attempt in attempts if attempt.action == "rollback" and attempt.steps)
+        return Ledger(is_ours, applied, running, half_undone)
 
     def attempts(self, limit: int = 50) -> tuple[Attempt, ...]:
         """The newest attempts first."""
@@ -202,6 +213,8 @@ class History:
         applied = self._connection.execute(f"SELECT 1 FROM {HISTORY} WHERE name = ?", [migration]).fetchone()
         if applied and action == "deploy":
             raise AlreadyApplied(migration)
+        if not applied and action == "rollback":
+            raise Overtaken
         found = self._connection.execute(
             f"SELECT action, state, step, checkpoint FROM {JOURNAL} WHERE migration = ? ORDER BY id DESC LIMIT 1",
             [migration],

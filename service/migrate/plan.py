@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Literal, NamedTuple
 
 from service.migrate.errors import Problem, UnknownMigration
 from service.migrate.files import MigrationFile
-from service.migrate.history import Applied, Ledger
+from service.migrate.history import Applied, Attempt, Ledger
 
 State = Literal["applied", "pending", "changed", "missing", "ahead"]
 
@@ -56,6 +56,7 @@ def make_plan(files: Sequence[MigrationFile], ledger: Ledger, *, out_of_order: b
     entries += [_fileless(row, newest_file) for row in ledger.applied if row.name not in known]
     entries.sort(key=lambda entry: (_number(entry.name), entry.name))
     problems = [_problem(entry) for entry in entries if entry.state in ("changed", "missing") or _is_breaking(entry)]
+    problems += [_half_undone(attempt, known) for attempt in ledger.half_undone if attempt.migration in applied]
     problems += [] if out_of_order else _late(entries)
     to_adopt = [
         (file.name, file.checksum) for file in files if file.name in applied and not applied[file.name].checksum
@@ -104,6 +105,15 @@ def _problem(entry: Entry) -> Problem:
     what = f"{entry.name} is applied, but its file is gone."
     remedy = f"Restore the file, or forget it with `migrate resolve --rolled-back {entry.name}`."
     return Problem(entry.name, what, remedy)
+
+
+def _half_undone(attempt: Attempt, known: Set[str]) -> Problem:
+    name = attempt.migration
+    became = "is running, or was killed," if attempt.state == "running" else "was stopped"
+    what = f"A rollback of {name} {became} after step {attempt.step} of {attempt.steps}: it is half undone."
+    where = "" if name in known else ", with the release that has its file"
+    remedy = f"Finish it with `migrate rollback`{where}; or restore what is gone, and record that with "
+    return Problem(name, what, f"{remedy}`migrate resolve --applied {name}`.")
 
 
 def _late(entries: Sequence[Entry]) -> list[Problem]:

@@ -83,7 +83,8 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
     found = files.scan(target.folder)
     with _connected(target) as database:
         ledger = History(database).read()
-        decided = decide(ledger)
+        # What is still running, or was killed, is somebody's until we have the lock; only then we can judge it.
+        decided = plan.make_plan(found, ledger) if ledger.unfinished else decide(ledger)
         done: list[Event] = []
         if _has_work(ledger, decided):
             with _locked(target, database) as history:

@@ -143,6 +143,48 @@ ALTER TABLE visits ADD COLUMN note TEXT;
 _POSTGRESQL_ONLY = "VACUUM visits;\nREINDEX INDEX CONCURRENTLY visits_author;"
 
 
+# What each step of a rollback takes away, a second run of it would miss, or count twice.
+_UNDONE = """
+CONCURRENTLY = "" if isinstance(database, pw.SqliteDatabase) else "CONCURRENTLY"
+migrator.sql("CREATE TABLE marks (id INTEGER PRIMARY KEY)")
+migrator.add_fields("authors", mood=pw.CharField(default="calm"), shoe=pw.IntegerField(null=True))
+migrator.sql(f"CREATE INDEX {CONCURRENTLY} authors_mood ON authors (mood)")
+"""
+_UNDO = """
+CONCURRENTLY = "" if isinstance(database, pw.SqliteDatabase) else "CONCURRENTLY"
+migrator.sql(f"DROP INDEX {CONCURRENTLY} authors_mood")
+migrator.sql("UPDATE authors SET rank = coalesce(rank, 0) + 7")
+migrator.run(lambda: database.execute_sql("UPDATE books SET price = price + 1"))
+migrator.backfill("authors", {"rank": migrator.orm["authors"].rank * 2}, batch=2)
+migrator.backfill("authors", lambda author: {"rank": author.rank + 1000}, batch=2)
+migrator.remove_fields("authors", "mood", "shoe")
+migrator.sql("DROP TABLE marks")
+migrator.sql(f"CREATE INDEX {CONCURRENTLY} authors_rank ON authors (rank)")
+"""
+_UNDO_SQL = """
+-- atomic: false
+DROP INDEX {concurrently} visits_author;
+INSERT INTO drafts (text) SELECT 'of a visit' FROM visits;
+UPDATE authors SET rank = coalesce(rank, 0) * 2 + 1;
+DROP TABLE visits;
+"""
+
+
+def write_undone(folder: Path, *, is_sqlite: bool) -> Path:
+    """Migrations with a way back: in one transaction, in steps, and in SQL."""
+    write(folder, "001_people", _PEOPLE)
+    write(folder, "002_fields", _FIELDS, "migrator.remove_fields('authors', 'secret', 'mentor', 'born', 'language')")
+    write(folder, "003_steps", _UNDONE, _UNDO, top="atomic = False")
+    concurrently = "" if is_sqlite else "CONCURRENTLY"
+    (folder / "004_visits.sql").write_text(
+        "-- atomic: false\nCREATE TABLE visits (id INTEGER PRIMARY KEY, author_id INTEGER);\n"
+        f"INSERT INTO visits (id) VALUES (1), (2);\nCREATE INDEX {concurrently} visits_author ON visits (author_id);",
+        "utf-8",
+    )
+    (folder / "004_visits.down.sql").write_text(_UNDO_SQL.format(concurrently=concurrently), "utf-8")
+    return folder
+
+
 def write_corpus(folder: Path, *, is_sqlite: bool) -> Path:
     """The files; what only one engine can do is written for that engine."""
     write(folder, "001_people", _PEOPLE)

@@ -1,4 +1,5 @@
-"""Kills a real `migrate deploy` at one point after the other, deploys again, and compares with an undisturbed run.
+"""Kills a real `migrate deploy` or `rollback` at one point after the other, gives the command again, and compares with
+an undisturbed run.
 
 The processes are forked from one that has imported everything, and their databases are copied from a state in which all
 earlier migrations are applied and filled with rows: so hundreds of crashes take minutes.
@@ -30,17 +31,20 @@ from tests.support.postgresql import GivenServer, create_database, drop_database
 from tests.support.processes import environment
 
 Fill = Callable[[str], Sequence[str]]
+Words = tuple[str, ...]
+DEPLOY = ("deploy", "--lock-wait", "20")
 # What `migrate deploy` imports only when it needs it, so that no child has to.
 WARM = (apply, arguments, commands, console, show)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One migration, the database that it is about to be applied to, and how that looks afterwards."""
+    """One migration, the database that it is about to be applied to or undone in, and how that looks afterwards."""
 
     name: str
     folder: Path
     start: DatabaseUrl
+    words: Words
     expected: Picture
     passed: tuple[tuple[int, str], ...]
 
@@ -52,7 +56,8 @@ class Crash:
     at: int
 
     def __str__(self) -> str:
-        return f"{self.stage.start.engine}, {self.stage.name}, {self.how} {self.stage.passed[self.at - 1][1][:160]}"
+        stage = self.stage
+        return f"{stage.start.engine}, {stage.words[0]} {stage.name}, {self.how} {stage.passed[self.at - 1][1][:160]}"
 
 
 @dataclass(frozen=True)
@@ -63,22 +68,38 @@ class Ended:
 
 
 @contextmanager
-def prepared(empty: DatabaseUrl, source: Path, fill: Fill, folder: Path) -> Iterator[list[Stage]]:
-    """A stage for every migration of `source`; `fill` gives the statements that write rows after one."""
-    states, made = [copied(empty, folder / "empty.db")], []
+def prepared(
+    empty: DatabaseUrl, source: Path, fill: Fill, folder: Path, *, command: str = "deploy"
+) -> Iterator[list[Stage]]:
+    """A stage for every migration of `source`; `fill` gives the statements that write rows after one. With
+    command="rollback" each one is undone, but for the first."""
+    states, made, before = [copied(empty, folder / "empty.db")], [], ""
     try:
         for number, file in enumerate(files.scan(source), start=1):
             here = folder / f"{number:03}" / "migrations"
             _copy_files(source, here, number)
-            states.append(copied(states[-1], folder / f"{number:03}" / "after.db"))
-            counted = deploy(states[-1], here, Points(states[-1]))
-            assert counted.code == 0, counted.output
-            made.append(Stage(file.name, here, states[-2], picture.take(states[-1]), counted.passed))
+            applied = _play(file.name, here, states[-1], DEPLOY, states)
             _execute(states[-1], fill(file.name))
+            # An undone copy is nothing to go on from.
+            if command == "deploy":
+                made.append(applied)
+            elif before:
+                words = ("rollback", "--to", before, "--yes", "--lock-wait", "20")
+                made.append(_play(file.name, here, states[-1], words, states))
+                states.append(states.pop(-2))
+            before = file.name
         yield made
     finally:
         for state in states:
             drop(state)
+
+
+def _play(name: str, here: Path, start: DatabaseUrl, words: Words, states: list[DatabaseUrl]) -> Stage:
+    """The undisturbed run, on a copy that becomes the newest of the states."""
+    states.append(copied(start, here.with_name(f"{words[0]}.db")))
+    counted = migrate(states[-1], here, words, Points(states[-1]))
+    assert counted.code == 0, counted.output
+    return Stage(name, here, start, words, picture.take(states[-1]), counted.passed)
 
 
 def crashes(stage: Stage, how: How) -> list[Crash]:
@@ -92,16 +113,16 @@ def crashes(stage: Stage, how: How) -> list[Crash]:
 
 
 def survive(crash: Crash, folder: Path) -> str:
-    """Crash a deploy and deploy once more; what is wrong after that, or an empty text."""
+    """Crash a command and give it once more; what is wrong after that, or an empty text."""
     with _database(crash.stage.start, folder) as url:
-        first = deploy(url, crash.stage.folder, Points(url, crash.how, crash.at))
+        first = migrate(url, crash.stage.folder, crash.stage.words, Points(url, crash.how, crash.at))
         if crash.how == "killed" and first.code != -signal.SIGKILL:
-            return f"{crash}: the deploy ended with {first.code} before that point: {first.output}"
+            return f"{crash}: the process ended with {first.code} before that point: {first.output}"
         if "Traceback" in first.output:
             return f"{crash}: nobody explained {first.output}"
-        second = deploy(url, crash.stage.folder)
+        second = migrate(url, crash.stage.folder, crash.stage.words)
         if second.code != 0:
-            return f"{crash}: the next deploy ended with {second.code}: {second.output}"
+            return f"{crash}: the next one ended with {second.code}: {second.output}"
         difference = crash.stage.expected.differs(picture.take(url))
         return difference and f"{crash}: {difference}"
 
@@ -118,18 +139,18 @@ def summary(count: int, troubles: Sequence[str]) -> str:
     return f"{count} crash points, {count - len(troubles)} recovered, {len(troubles)} by hand"
 
 
-def deploy(url: DatabaseUrl, folder: Path, points: Points | None = None) -> Ended:
-    """`migrate deploy` in a process of its own."""
+def migrate(url: DatabaseUrl, folder: Path, words: Words, points: Points | None = None) -> Ended:
+    """`migrate` with these words, in a process of its own."""
     said, passed = (Path(f"{folder}-{os.getpid()}.{kind}") for kind in ("said", "passed"))
     passed.unlink(missing_ok=True)
     child = os.fork()
     if child == 0:
-        _become_migrate(url, folder, said, passed, points)
+        _become_migrate(url, ["--dir", str(folder), *words], said, passed, points)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return Ended(code, said.read_text(), tuple(map(tuple, json.loads(passed.read_text()))) if passed.exists() else ())
 
 
-def _become_migrate(url: DatabaseUrl, folder: Path, said: Path, passed: Path, points: Points | None) -> None:
+def _become_migrate(url: DatabaseUrl, words: list[str], said: Path, passed: Path, points: Points | None) -> None:
     """Never returns: the parent's own clean-up must not happen twice."""
     code = 70
     try:
@@ -139,7 +160,7 @@ def _become_migrate(url: DatabaseUrl, folder: Path, said: Path, passed: Path, po
         os.environ.update(environment(url))
         if points:
             points.install()
-        code = cli.main(["--dir", str(folder), "deploy", "--lock-wait", "20"])
+        code = cli.main(words)
         if points:
             passed.write_text(json.dumps(points.passed))
     except BaseException:
@@ -183,7 +204,8 @@ def _database(start: DatabaseUrl, folder: Path) -> Iterator[DatabaseUrl]:
 def _copy_files(source: Path, folder: Path, count: int) -> None:
     folder.mkdir(parents=True)
     for file in files.scan(source)[:count]:
-        shutil.copy(file.path, folder)
+        for path in filter(None, (file.path, file.down)):
+            shutil.copy(path, folder)
 
 
 def _execute(url: DatabaseUrl, statements: Sequence[str]) -> None:

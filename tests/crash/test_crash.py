@@ -15,6 +15,7 @@ from tests.crash.points import How
 # A quick look at a few of the points, spread over the corpus; `make crash-test` takes every one, and
 # with CRASH_EVERY=7 every seventh.
 QUICK = {"sqlite": 83, "postgresql": 67}
+QUICK_BACK = {"sqlite": 97, "postgresql": 67}
 EVERY = int(os.environ.get("CRASH_EVERY", "1"))
 
 
@@ -25,13 +26,13 @@ def source(request: pytest.FixtureRequest, database_url: DatabaseUrl, tmp_path: 
     return corpus.write_corpus(tmp_path / "corpus", is_sqlite=database_url.is_sqlite)
 
 
-def crash(url: DatabaseUrl, source: Path, folder: Path, how: How, step: int) -> None:
+def crash(url: DatabaseUrl, source: Path, folder: Path, how: How, step: int, *, command: str = "deploy") -> None:
     """Every `step`th point; prints what came of it."""
-    fill = corpus.corpus_rows if source.name == "corpus" else corpus.service_rows
-    with harness.prepared(url, source, fill, folder / "stages") as stages:
+    fill = corpus.service_rows if source.name == "migrations" else corpus.corpus_rows
+    with harness.prepared(url, source, fill, folder / "stages", command=command) as stages:
         points = [point for stage in stages for point in harness.crashes(stage, how)][::step]
         troubles = harness.survive_all(points, folder)
-    print(f"{url.engine}, {source.name}, {how}: {harness.summary(len(points), troubles)}")  # noqa: T201  # what it is run for
+    print(f"{url.engine}, {command} of {source.name}, {how}: {harness.summary(len(points), troubles)}")  # noqa: T201  # what it is run for
     assert points
     assert troubles == []
 
@@ -45,6 +46,22 @@ def test_the_corpus_uses_every_verb(tmp_path: Path) -> None:
 def test_a_few_killed_deploys_are_finished_by_the_next_one(database_url: DatabaseUrl, tmp_path: Path) -> None:
     source = corpus.write_corpus(tmp_path / "corpus", is_sqlite=database_url.is_sqlite)
     crash(database_url, source, tmp_path, "killed", QUICK[database_url.engine])
+
+
+def test_a_few_killed_rollbacks_are_finished_by_the_next_one(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    source = corpus.write_undone(tmp_path / "undone", is_sqlite=database_url.is_sqlite)
+    crash(database_url, source, tmp_path, "killed", QUICK_BACK[database_url.engine], command="rollback")
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("name", ["migrations", "undone"])
+def test_a_rollback_killed_anywhere_is_finished_by_the_next_one(
+    database_url: DatabaseUrl, tmp_path: Path, name: str
+) -> None:
+    source = ROOT / "migrations"
+    if name == "undone":
+        source = corpus.write_undone(tmp_path / "undone", is_sqlite=database_url.is_sqlite)
+    crash(database_url, source, tmp_path, "killed", EVERY, command="rollback")
 
 
 @pytest.mark.crash

@@ -80,6 +80,7 @@ def test_a_folder_that_is_not_the_history_s_goes_the_whole_way(
 
 UNSETTLED = {
     "an attempt that was killed": "UPDATE migratejournal SET state = 'running' WHERE id = 1",
+    "a rollback that stopped half-way": "UPDATE migratejournal SET action = 'rollback', state = 'failed', steps = 2",
     "a row without a checksum": "UPDATE migratehistory SET checksum = NULL WHERE name = '001_a'",
     "a row that no file has": "INSERT INTO migratehistory (name, migrated_at) VALUES ('011_x', '2026-11-21')",
     "no journal": "DROP TABLE migratejournal",

@@ -1,0 +1,71 @@
+"""What a person reads when a migration fails: which file, which line, which statement, what remains, and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from service.migrate import contention
+from service.migrate.connection import explain
+from service.migrate.engine import line_of_traceback
+from service.migrate.errors import MigrationFailed
+from service.migrate.files import MigrationFile
+from service.migrate.tally import Tally
+from service.migrate.transaction import LOST
+
+# What is being done, and how a person asks for it once more.
+AGAIN = {"deploy": "deploy again", "rollback": "roll back again"}
+
+
+@dataclass
+class Place:
+    """Where in a migration the work is; `command` is what was asked for, deploy or rollback."""
+
+    command: str = "deploy"
+    line: int = 0
+    done: int = 0
+    total: int = 0
+    tally: Tally | None = None
+    blockers: list[str] = field(default_factory=list)
+
+
+def of(error: BaseException, file: MigrationFile, place: Place, statement: str, *, is_atomic: bool) -> MigrationFailed:
+    """One message of whatever a migration raised."""
+    line = line_of_traceback(error.__traceback__, str(file.path)) or place.line
+    return MigrationFailed(
+        file.name,
+        f"{file.path.name}, line {line}" if line else file.path.name,
+        statement,
+        explain(error),
+        "it was rolled back and nothing of it remains." if is_atomic else _what_stands(place),
+        _hint(file, explain(error), place.blockers if contention.is_contention(error) else [], AGAIN[place.command]),
+    )
+
+
+def _what_stands(place: Place) -> str:
+    parts = [f"steps 1 to {place.done} of {place.total}"] if place.done else []
+    if place.tally and place.tally.done:
+        parts += [f"{place.tally.done:,} of {place.tally.total:,} rows of {place.tally.table}"]
+    if not parts:
+        return "it is not atomic, and none of its steps is known to stand."
+    what = "the steps of its rollback: " if place.command == "rollback" else ""
+    return f"it is not atomic: {what}{' and '.join(parts)} stand, and the next {place.command} goes on after them."
+
+
+def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], again: str) -> str:
+    if reason.startswith(LOST):
+        return f'If that is meant, name the tables at the top of {file.path.name}: touches = ["…"]'
+    if blockers:
+        then = f"{again.capitalize()} when that has ended, or allow more with --attempts."
+        return f"Blocked by {'; '.join(blockers)}. {then}"
+    if "read-only transaction" in reason or "readonly database" in reason:
+        return "With `atomic = False` the body only collects steps: change things by migrator.sql or migrator.run."
+    if re.search(r"terminating connection|server closed the connection|connection already closed", reason):
+        return f"The connection to the database was lost: {again}, which goes on from there."
+    if "already exists" in reason or "duplicate column" in reason:
+        return (
+            "If the database already has all that this migration makes, record it: "
+            f"migrate resolve --applied {file.name} (or see how far it is: migrate resolve --detect)"
+        )
+    return f"Correct {file.path.name} and {again}."
