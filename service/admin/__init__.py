@@ -21,6 +21,7 @@ from service.admin import (
     scope,
     security,
     session,
+    studio,
     talk,
     tokens,
     toolcalls,
@@ -45,6 +46,7 @@ PAGES = (
     audit_log.pages,
     account.pages,
     welcome.pages,
+    studio.pages,
     health.pages,
 )
 

@@ -161,14 +161,15 @@ def _csv(talks: Iterable[Talk]) -> Iterator[str]:
         *("id", "created_at", "role", "persona", "content"),
         *("reply_to", "duration_ms", "input_tokens", "output_tokens", "error"),
     )
-    yield _row([*(f"conversation_{name}" for name in talked), *(f"message_{name}" for name in said)])
+    yield csv_row([*(f"conversation_{name}" for name in talked), *(f"message_{name}" for name in said)])
     for talk in talks:
         about = [talk.about[name] for name in talked]
         for message in talk.messages:
-            yield _row([*about, *(message[name] for name in said)])
+            yield csv_row([*about, *(message[name] for name in said)])
 
 
-def _row(cells: Iterable[Any]) -> str:
+def csv_row(cells: Iterable[Any]) -> str:
+    """One line of CSV, in which no spreadsheet finds a formula."""
     line = io.StringIO()
     csv.writer(line).writerow([_cell(cell) for cell in cells])
     return line.getvalue()

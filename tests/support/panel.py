@@ -105,7 +105,7 @@ class _Fields(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attributes}
-        if tag == "input":
+        if tag == "input" and (given.get("type") != "checkbox" or "checked" in given):
             self.values[given["name"]] = given.get("value", "")
         if tag == "textarea":
             self._textarea = given["name"]
@@ -117,7 +117,10 @@ class _Fields(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._textarea:
-            self.values[self._textarea] += data.removeprefix("\r\n")
+            # The line end right after the tag is not part of the text.
+            is_first = not self.values[self._textarea]
+            text = data.removeprefix("\r\n" if data.startswith("\r") else "\n") if is_first else data
+            self.values[self._textarea] += text
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea":
