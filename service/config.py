@@ -42,10 +42,17 @@ class Config(NamedTuple):
     api_keys: Mapping[str, str]
     provider_urls: tuple[str, ...]
     log_level: str
+    log_format: str
 
     def __repr__(self) -> str:
         shown = [f"{name}={value!r}" for name, value in self._asdict().items() if name not in _SECRETS]
         return f"Config({', '.join(shown)})"
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must not stand in a log, whoever writes it there."""
+        passwords = [url.libpq().get("password", "") for url in (self.database_url, self.migration_database_url)]
+        given = (self.secret_key, self.admin_password, self.telegram_bot_token, *self.api_keys.values(), *passwords)
+        return tuple(secret for secret in given if secret)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
@@ -77,6 +84,7 @@ class Config(NamedTuple):
             api_keys=env.secrets("_API_KEY"),
             provider_urls=env.addresses("PROVIDER_URLS"),
             log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
+            log_format=env.choice("LOG_FORMAT", "text", ("text", "json")),
         )
 
 

@@ -6,8 +6,8 @@ import logging
 import os
 import sys
 
-from service.bot import log
-from service.bot.worker import DRAIN_SECONDS, Worker
+from service import log
+from service.bot.worker import DRAIN_SECONDS, Worker, new_name
 from service.chat.outside import Outside
 from service.chat.providers import Providers, built_in
 from service.config import Config, ConfigError
@@ -21,12 +21,14 @@ def main(providers: Providers | None = None, drain_seconds: float = DRAIN_SECOND
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    log.configure(config.log_level, config.telegram_bot_token)
+    name = new_name()
+    log.configure(config.log_level, config.log_format, config.secrets(), process="bot", worker=name)
     bind(config.database_url, application="slipway-bot")
     logging.getLogger(__name__).info("Worker %d on %s", os.getpid(), config.database_url)
     outside = Outside(config.api_keys, config.provider_urls)
     try:
-        return Worker(config, built_in(outside) | dict(providers or {}), outside, drain_seconds).run()
+        known = built_in(outside) | dict(providers or {})
+        return Worker(name, config, known, outside, drain_seconds).run()
     finally:
         outside.close()
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Generic, NamedTuple
 
 from service.bot.lease import J, Lease, LeaseLost, Queue, claim
 from service.bot.waker import Waker
 from service.database import connection
 from service.faults import headline, is_outage
+from service.log import about
 from service.models.base import utc_now
 
 log = logging.getLogger(__name__)
@@ -31,15 +33,22 @@ class Later(Exception):
         super().__init__(f"Not before {delay:g} s have passed.")
 
 
+class Outcome(NamedTuple):
+    """What came of a row: a few words for the log, and by name what machines count."""
+
+    words: str
+    facts: Mapping[str, object] = {}
+
+
 @dataclass
 class Consumer(Generic[J]):
-    """`work` does what the row asks for, finishes the lease and returns a few words for the log; `bury` ends the
-    lease of a row whose last attempt has failed."""
+    """`work` does what the row asks for, and finishes the lease; `bury` ends the lease of a row whose last attempt has
+    failed."""
 
     queue: Queue[J]
     holder: str
     seconds: float
-    work: Callable[[Lease[J]], str]
+    work: Callable[[Lease[J]], Outcome]
     bury: Callable[[Lease[J], str], None]
     waker: Waker
     stop: threading.Event
@@ -69,7 +78,7 @@ class Consumer(Generic[J]):
             return False
         self.in_hand = lease
         try:
-            with renewing(lease):
+            with about(**{f"{self.queue.name}_id": lease.item.id}, attempt=lease.item.attempts), renewing(lease):
                 self._attempt(lease)
         except LeaseLost as lost:
             log.warning("%s Its result is dropped.", lost)
@@ -84,9 +93,11 @@ class Consumer(Generic[J]):
             if lease.is_exhausted:
                 raise GiveUp("Each worker that tried it stopped before it was done.")
             outcome = self.work(lease)
+            taken = time.monotonic() - began
             log.info(
                 "%s: %s, attempt %d, %.3f s, %.3f s after it came",
-                *(lease, outcome, lease.item.attempts, time.monotonic() - began, waited),
+                *(lease, outcome.words, lease.item.attempts, taken, waited),
+                extra={**outcome.facts, "duration_ms": round(taken * 1000), "waited_ms": round(waited * 1000)},
             )
         except Later as later:
             lease.release(later.delay)
@@ -111,7 +122,8 @@ class Consumer(Generic[J]):
 def renewing(lease: Lease[J]) -> Iterator[None]:
     """Keep the lease while the block runs, however long that takes."""
     done = threading.Event()
-    threading.Thread(target=_renew, args=(lease, done), name=f"renew {lease}", daemon=True).start()
+    here = contextvars.copy_context()  # so that its lines, too, say what they are about
+    threading.Thread(target=here.run, args=(_renew, lease, done), name=f"renew {lease}", daemon=True).start()
     try:
         yield
     finally:

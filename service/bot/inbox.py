@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from service.bot.consumer import GiveUp, Later
+from service.bot.consumer import GiveUp, Later, Outcome
 from service.bot.lease import Lease, LeaseLost, Queue
 from service.chat import asides
 from service.chat.cancel import Cancelled
@@ -12,7 +12,7 @@ from service.chat.outside import Outside
 from service.chat.providers import ProviderError, Providers
 from service.chat.respond import apologise, respond
 from service.faults import is_outage
-from service.models import InboxItem
+from service.models import InboxItem, Message
 from service.models.base import utc_now
 
 INBOX = Queue("inbox", InboxItem, lane=("chatbot", "channel", "thread"))
@@ -22,10 +22,10 @@ INBOX = Queue("inbox", InboxItem, lane=("chatbot", "channel", "thread"))
 PATIENCE = timedelta(minutes=10)
 
 
-def answer(lease: Lease[InboxItem], providers: Providers, outside: Outside | None = None) -> str:
+def answer(lease: Lease[InboxItem], providers: Providers, outside: Outside | None = None) -> Outcome:
     if asides.is_aside(lease.item):
         remark = asides.answer(lease.item, lease.finish)
-        return f"answered by itself with message {remark.id} of conversation {remark.conversation_id}"
+        return _answered("answered by itself with", remark)
     try:
         reply = respond(lease.item, providers, lease.finish, outside, is_cancelled=lease.is_over.is_set)
     except Cancelled as cancelled:
@@ -36,7 +36,20 @@ def answer(lease: Lease[InboxItem], providers: Providers, outside: Outside | Non
         if error.delay and utc_now() - lease.item.created_at < PATIENCE:
             raise Later(error.delay) from error
         raise
-    return f"answered by message {reply.id} of conversation {reply.conversation_id}"
+    return _answered("answered by", reply)
+
+
+def _answered(how: str, reply: Message) -> Outcome:
+    facts = {
+        "message_id": reply.id,
+        "conversation_id": reply.conversation_id,
+        "input_tokens": reply.input_tokens,
+        "output_tokens": reply.output_tokens,
+    }
+    return Outcome(
+        f"{how} message {reply.id} of conversation {reply.conversation_id}",
+        {name: value for name, value in facts.items() if value is not None},
+    )
 
 
 def apologise_and_bury(lease: Lease[InboxItem], error: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from service.bot.consumer import Outcome
 from service.bot.lease import Lease, Queue
 from service.database import connection
 from service.models import OutboxItem
@@ -24,12 +25,12 @@ def outbox(channel: str) -> Queue[OutboxItem]:
     return Queue("outbox", OutboxItem, lane=("conversation",), only=only, attempts=10)
 
 
-def deliver(lease: Lease[OutboxItem], sender: Sender) -> str:
+def deliver(lease: Lease[OutboxItem], sender: Sender) -> Outcome:
     with connection():
         text = lease.item.message.content
     sender.send(text, lease.item.address, lambda address: lease.keep(address=address))
     lease.finish()
-    return f"delivered message {lease.item.message_id}"
+    return Outcome(f"delivered message {lease.item.message_id}", {"message_id": lease.item.message_id})
 
 
 def bury(lease: Lease[OutboxItem], error: str) -> None:

@@ -34,14 +34,18 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS, GIVE_BACK_SECONDS = 8.0, 1.0
 
 
+def new_name() -> str:
+    """What this worker is called in leases and in the log. Process numbers repeat in containers; the random part makes
+    sure that no two workers share a name."""
+    return f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
 class Worker:
     def __init__(
-        self, config: Config, providers: Providers, outside: Outside, drain_seconds: float = DRAIN_SECONDS
+        self, name: str, config: Config, providers: Providers, outside: Outside, drain_seconds: float = DRAIN_SECONDS
     ) -> None:
-        self._config, self._drain_seconds = config, drain_seconds
+        self._holder, self._config, self._drain_seconds = name, config, drain_seconds
         self._answer = partial(answer, providers=providers, outside=outside)
-        # Process numbers repeat in containers; the random part makes sure that no two workers share a name.
-        self._holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._stop = threading.Event()
         self._consumers: list[Consumer[Any]] = []
 

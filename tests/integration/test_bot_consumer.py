@@ -10,7 +10,7 @@ from functools import partial
 import peewee as pw
 import pytest
 
-from service.bot.consumer import Consumer, Later, Outage, renewing
+from service.bot.consumer import Consumer, Later, Outage, Outcome, renewing
 from service.bot.inbox import INBOX, PATIENCE, answer, apologise_and_bury
 from service.bot.lease import Lease, claim
 from service.bot.waker import Polling
@@ -25,7 +25,7 @@ from tests.support.workers import eventually
 pytestmark = pytest.mark.usefixtures("service_database")
 on_sqlite = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
 
-Work = Callable[[Lease[InboxItem]], str]
+Work = Callable[[Lease[InboxItem]], Outcome]
 
 
 def consumer(work: Work, *, seconds: float = 30.0) -> Consumer[InboxItem]:
@@ -171,7 +171,7 @@ def test_an_error_in_our_own_code_leaves_no_message_text_in_the_log(caplog: pyte
 def test_work_that_is_put_off_costs_no_attempt() -> None:
     item = send(make_chatbot(), "Hello")
 
-    def put_off(lease: Lease[InboxItem]) -> str:
+    def put_off(lease: Lease[InboxItem]) -> Outcome:
         raise Later(30)
 
     consumer(put_off).drain()
@@ -257,11 +257,11 @@ def test_a_loop_survives_an_error_that_nobody_foresaw() -> None:
 def test_the_row_in_hand_is_known_while_it_is_worked_on() -> None:
     held: list[int] = []
 
-    def look(lease: Lease[InboxItem]) -> str:
+    def look(lease: Lease[InboxItem]) -> Outcome:
         assert worker.in_hand is not None
         held.append(worker.in_hand.item.id)
         lease.finish()
-        return "looked"
+        return Outcome("looked")
 
     worker = consumer(look)
     item = send(make_chatbot(), "Hello")

@@ -14,6 +14,7 @@ SERVICE = ROOT / "service"
 ALLOWED = {
     "url": set(),
     "environment": set(),
+    "log": set(),
     "faults": {"url"},
     "config": {"url", "environment"},
     "database": {"url"},
@@ -24,9 +25,22 @@ ALLOWED = {
     "telegram": {"chat", "models", "database"},
     "migrate": {"url"},
     "seed": {"chat", "models", "database", "config"},
-    "bot": {"telegram", "chat", "models", "database", "config", "faults", "url", "limits"},
+    "bot": {"telegram", "chat", "models", "database", "config", "faults", "url", "limits", "log"},
     "api": {"chat", "models", "database", "config", "faults", "limits", "audit", "url"},
-    "admin": {"api", "telegram", "chat", "models", "database", "config", "faults", "limits", "audit", "migrate", "url"},
+    "admin": {
+        "api",
+        "telegram",
+        "chat",
+        "models",
+        "database",
+        "config",
+        "faults",
+        "limits",
+        "audit",
+        "migrate",
+        "url",
+        "log",
+    },
 }
 # The edge of the runner is where its process starts, so it reads the settings.
 EDGES = {
