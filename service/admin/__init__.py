@@ -7,8 +7,10 @@ from flask_bootstrap import Bootstrap5
 
 from service.admin import (
     account,
+    assets,
     audit_log,
     chatbots,
+    compression,
     conversations,
     dashboard,
     display,
@@ -61,7 +63,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Bootstrap5(app)
     # Their order is the order in which a request passes them.
-    for room in (scope, security, errors, display, webhook):
+    for room in (compression, assets, scope, security, errors, display, webhook):
         room.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages)

@@ -11,7 +11,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
-from service.admin import accounts, cookies, permissions
+from service.admin import accounts, assets, cookies, permissions
 from service.config import Config
 
 # Everything else needs a sign-in, so that a new page is private until somebody says otherwise here.
@@ -30,7 +30,6 @@ PUBLIC = frozenset(
         "webhook.receive",
     }
 )
-STATIC = frozenset({"static", "bootstrap.static"})
 BODY_LIMIT = 1024 * 1024
 
 POLICY = "; ".join(
@@ -98,7 +97,7 @@ def hides_behind_a_proxy() -> bool:
 
 
 def _require_sign_in() -> AnyResponse | None:
-    if request.endpoint is None or request.endpoint in STATIC:
+    if request.endpoint is None or request.endpoint in assets.ENDPOINTS:
         return None
     if request.endpoint not in PUBLIC and not current_user.is_authenticated:
         wanted = request.full_path.rstrip("?") if request.method == "GET" else None
@@ -116,7 +115,7 @@ def _add_headers(response: Response) -> Response:
     response.headers.extend(HEADERS)
     if cookies.are_secure(current_app):
         response.headers["Strict-Transport-Security"] = TRANSPORT
-    if request.endpoint not in STATIC:
+    if request.endpoint not in assets.ENDPOINTS:
         response.headers["Cache-Control"] = "no-store"
     return response
 
