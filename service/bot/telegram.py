@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from service.bot.consumer import GiveUp, Later
+from service.bot.lease import Lease
 from service.bot.outbox import Address
 from service.bot.polling import Polling
 from service.bot.receiver import Receiver, Way
+from service.bot.typist import Typist
 from service.bot.webhook import Webhook
 from service.config import Config
 from service.telegram.client import make_bot
@@ -21,6 +24,10 @@ def receiver(config: Config, holder: str, stop: threading.Event) -> Receiver:
     if config.telegram_webhook_url:
         way = Webhook(bot, config.telegram_webhook_url)
     return Receiver(bot, way, holder, stop)
+
+
+def typist(config: Config, in_hand: Callable[[], list[Lease[Any] | None]], stop: threading.Event) -> Typist:
+    return Typist(make_bot(config.telegram_bot_token, config.telegram_api_base), in_hand, stop)
 
 
 class Delivery:

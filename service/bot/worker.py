@@ -102,7 +102,8 @@ class Worker:
             self._stop,
         )
         self._consumers.append(consumer)
-        return {"outbox": consumer.run, "telegram": receiver.run}
+        typist = telegram.typist(self._config, lambda: [other.in_hand for other in self._consumers], self._stop)
+        return {"outbox": consumer.run, "telegram": receiver.run, "typing": typist.run}
 
     def _drain(self, threads: list[threading.Thread]) -> None:
         """Let each loop finish the row in its hand; what takes too long goes back, for another worker to take."""
