@@ -43,6 +43,7 @@ class Config(NamedTuple):
     provider_urls: tuple[str, ...]
     log_level: str
     log_format: str
+    api_rate_limit: int
 
     def __repr__(self) -> str:
         shown = [f"{name}={value!r}" for name, value in self._asdict().items() if name not in _SECRETS]
@@ -85,6 +86,7 @@ class Config(NamedTuple):
             provider_urls=env.addresses("PROVIDER_URLS"),
             log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
             log_format=env.choice("LOG_FORMAT", "text", ("text", "json")),
+            api_rate_limit=env.small_number("API_RATE_LIMIT", 120, least=1, most=1_000_000),
         )
 
 
@@ -113,10 +115,10 @@ class _Environment(environment.Environment):
             raise ConfigError(f"{name} is {value!r}; use auto, true or false.")
         return None if value == "auto" else value in _TRUE
 
-    def small_number(self, name: str, default: int, *, most: int) -> int:
+    def small_number(self, name: str, default: int, *, least: int = 0, most: int) -> int:
         value = self.text(name, str(default))
-        if not (value.isascii() and value.isdecimal() and int(value) <= most):
-            raise ConfigError(f"{name} is {value!r}; use a whole number from 0 to {most}.")
+        if not (value.isascii() and value.isdecimal() and least <= int(value) <= most):
+            raise ConfigError(f"{name} is {value!r}; use a whole number from {least} to {most}.")
         return int(value)
 
     def number(self, name: str, default: float, *, least: float = 0.0) -> float:

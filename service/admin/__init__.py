@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_bootstrap import Bootstrap5
 
+from service import api
 from service.admin import (
     account,
     assets,
@@ -62,6 +63,8 @@ def create_app(config: Config | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's own provider has it
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Bootstrap5(app)
+    # Before what stands in front of every page, so that proxies are believed there as far as here.
+    api.mount(app, config)
     # Their order is the order in which a request passes them.
     for room in (compression, assets, scope, security, errors, display, webhook):
         room.init_app(app)

@@ -11,9 +11,9 @@ from werkzeug.wrappers import Response
 from service import audit
 from service.admin.forms import ChatbotForm
 from service.admin.records import find_chatbot
-from service.chat import access, options, providers, versions
+from service.chat import access, creation, options, providers, versions
 from service.database import proxy, writing
-from service.models import SETTINGS, Chatbot, ChatbotVersion, Conversation, Creator, CreatorUser, User
+from service.models import SETTINGS, Chatbot, ChatbotVersion, Conversation, User
 
 pages = Blueprint("chatbots", __name__, url_prefix="/chatbots")
 
@@ -40,13 +40,11 @@ def create() -> Response | tuple[str, int]:
     if not form.validate():
         return _form_page(form, None), 400
     try:
-        options.check(form.changes())
+        with writing(proxy.obj):
+            chatbot = creation.create(g.user, form.changes())
+            audit.record(g.user, "chatbot.create", chatbot.title, address=request.remote_addr)
     except options.SettingError as error:
         return _refusal(form, None, error), 400
-    with writing(proxy.obj):
-        chatbot = Chatbot.create(creator=_creator_of(g.user), **form.changes())
-        versions.current(chatbot)
-        audit.record(g.user, "chatbot.create", chatbot.title, address=request.remote_addr)
     flash(f"{chatbot.title} is there. Say hello to it.", "success")
     return redirect(url_for("chatbots.show", chatbot_id=chatbot.id), 303)
 
@@ -136,13 +134,3 @@ def _conversations_per_chatbot() -> dict[int, int]:
     query = Conversation.select(Conversation.chatbot, pw.fn.COUNT(Conversation.id)).group_by(Conversation.chatbot)
     counted: Any = query.tuples()
     return dict(counted)
-
-
-def _creator_of(user: User) -> Creator:
-    """On whose behalf the user makes chatbots; one of their own name, the first time."""
-    mine = Creator.select().join(CreatorUser).where(CreatorUser.user == user).order_by(CreatorUser.id)
-    creator: Creator | None = mine.get_or_none()
-    if creator is None:
-        creator = Creator.create(name=user.name)
-        CreatorUser.create(creator=creator, user=user)
-    return creator

@@ -62,6 +62,7 @@ def test_migrations_may_use_a_direct_connection(variable: str) -> None:
         ("SECURE_COOKIES", "perhaps", "use auto, true or false"),
         ("TRUSTED_PROXIES", "-1", "a whole number from 0 to 9"),
         ("TRUSTED_PROXIES", "10", "a whole number from 0 to 9"),
+        ("API_RATE_LIMIT", "0", "a whole number from 1 to 1000000"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
         ("SECRET_KEY_FILE", "/nowhere/secret", "can't be read"),
     ],
