@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from service.chat import context as contexts
@@ -72,7 +72,7 @@ def remark(item: InboxItem, text: str, settle: Settle, change: Callable[[Convers
     """Answer the item with this text, without a provider. `change` is done to its conversation in the same
     transaction."""
     with connection() as database, writing(database):
-        reply = _write(contexts.of(item), Answer(text), settle)
+        reply = _write(replace(contexts.of(item), persona=None), Answer(text), settle)
         change(Conversation.get_by_id(reply.conversation_id))
         return reply
 

@@ -128,7 +128,8 @@ def _spoken(start: datetime) -> Any:
     groups = (Message.chatbot, Message.role, Message.error.is_null(False), Message.duration_ms)
     tokens = [pw.fn.COALESCE(pw.fn.SUM(column), 0) for column in (Message.input_tokens, Message.output_tokens)]
     query = Message.select(*groups, pw.fn.COUNT(Message.id), *tokens).group_by(*groups)
-    is_counted = Message.role.in_(["user", "assistant", "twin"])
+    # Commands are no part of the talk, and are answered so fast that they would flatter the chatbot.
+    is_counted = Message.role.in_(["user", "assistant", "twin"]) & Message.metadata["aside"].is_null()
     return query.where(is_counted, Message.created_at >= start, Message.created_at < start + DAY)
 
 

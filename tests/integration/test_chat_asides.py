@@ -118,9 +118,11 @@ def test_the_personas_of_the_people_behind_the_chatbot_are_listed(chatbot: Chatb
 def test_a_persona_is_chosen_for_the_talk_and_let_go_again(chatbot: Chatbot) -> None:
     assert aside(chatbot, "/persona 2") == "From now on I answer as Pirate."
     assert persona_of_the_talk() == "Pirate"
+    assert say(chatbot, "Hello").persona == Persona.get(name="Pirate")
     assert aside(chatbot, "/persona aDa") == "From now on I answer as Ada."
     assert persona_of_the_talk() == "Ada"
     assert aside(chatbot, "/persona none") == "From now on I answer as myself."
+    assert Message.select().where(Message.persona.is_null(False)).count() == 1
     assert persona_of_the_talk() is None
 
 

@@ -33,6 +33,8 @@ def test_a_day_is_counted_by_what_was_said_on_it() -> None:
     said(chatbot, "twin", duration_ms=101, input_tokens=20, output_tokens=4)
     said(chatbot, "assistant", error="The endpoint answered 503.")
     said(chatbot, "system")
+    for role in ("user", "assistant"):
+        said(chatbot, role, metadata={"aside": "command"}, duration_ms=1)
     assert usage.count(DAY) == 1
     (day,) = usage.totals(make_user(), DAY, DAY)
     assert (day.conversations, day.messages, day.answers, day.errors) == (1, 1, 2, 1)
