@@ -57,7 +57,10 @@ class Receiver:
             while not self._stop.is_set():
                 try:
                     with duty.holding(self._duty, self._holder, HOLD) as held:
-                        runner.run(self._serve(held)) if held else self._stand_by()
+                        if held:
+                            runner.run(self._serve(held))
+                        else:
+                            self._stand_by()
                 except Exception as error:
                     self._outage.wait(error)
 
@@ -65,6 +68,7 @@ class Receiver:
         if not self._is_standing_by:
             log.info("Telegram: another worker receives; this one answers, and takes over when that one is gone.")
         self._is_standing_by = True
+        self._outage.end()
         self._stop.wait(STAND_BY)
 
     async def _serve(self, held: duty.Hold) -> None:

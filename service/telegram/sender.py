@@ -91,7 +91,7 @@ def adapted(letter: Letter, error: TelegramError) -> Letter | None:
     part, address, reason = letter.part, letter.address, error.message.lower()
     if isinstance(error, ChatMigrated):  # in the new chat the messages have other numbers
         return Letter(part, {**_without(address, "message_id"), "chat_id": error.new_chat_id})
-    if "entit" in reason and part.entities:
+    if ("entit" in reason or "url" in reason) and part.entities:
         return Letter(Rich(part.text), address)
     if "thread not found" in reason and "message_thread_id" in address:
         return Letter(part, _without(address, "message_thread_id"))

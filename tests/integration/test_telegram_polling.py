@@ -17,7 +17,7 @@ from service.chat.commands import COMMANDS
 from service.chat.receive import receive
 from service.models import LEASED, Chatbot, Conversation, InboxItem
 from service.telegram.client import Me, make_bot
-from tests.support.bot_api import NUMBER, TOKEN, USERNAME, BotApi, bot_api, message
+from tests.support.bot_api import NUMBER, RESET, TOKEN, USERNAME, BotApi, bot_api, message
 from tests.support.chat import make_chatbot
 from tests.support.workers import eventually
 
@@ -207,6 +207,7 @@ def test_network_faults_are_told_of_once_and_waited_out(
     caplog.set_level(logging.INFO, logger="service")
     make_chatbot()
     api.hang_up(method)
+    api.meet(method, RESET)
     api.meet(method, (502, b"<html>Bad Gateway</html>"))
     api.meet(method, (200, b"<html>Sign in to this hotel's network</html>"))
     api.say(10, "Hello")

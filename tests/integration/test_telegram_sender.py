@@ -21,7 +21,7 @@ from service.models import DEAD, DONE, QUEUED, OutboxItem
 from service.models.base import utc_now
 from service.telegram.client import CHANNEL
 from service.url import DatabaseUrl
-from tests.support.bot_api import TOKEN, BotApi, bot_api
+from tests.support.bot_api import RESET, TOKEN, BotApi, Fault, bot_api
 from tests.support.chat import make_chatbot, send
 from tests.support.postgresql import free_port
 from tests.support.providers import Recorder
@@ -145,9 +145,12 @@ def test_markdown_is_shown_as_telegram_shows_it(sender: Consumer[OutboxItem], ap
     ]
 
 
-def test_what_telegram_can_not_show_is_sent_again_as_plain_text(sender: Consumer[OutboxItem], api: BotApi) -> None:
+@pytest.mark.parametrize("reason", ["can't parse entities: unexpected end", "wrong HTTP URL specified"])
+def test_what_telegram_can_not_show_is_sent_again_as_plain_text(
+    sender: Consumer[OutboxItem], api: BotApi, reason: str
+) -> None:
     answered("See **this**.")
-    api.refuse("sendMessage", 400, "Bad Request: can't parse entities: unsupported url")
+    api.refuse("sendMessage", 400, f"Bad Request: {reason}")
     sender.drain()
     assert (api.texts(), "entities" in api.sent[0]) == (["See this."], False)
     assert OutboxItem.get().attempts == 1
@@ -201,12 +204,12 @@ def test_a_message_that_telegram_refuses_in_every_form_is_given_up(sender: Consu
     assert "ot enough rights" in str(item.error)
 
 
-@pytest.mark.parametrize("status", [200, 502])
-def test_a_page_instead_of_an_answer_is_worth_another_attempt(
-    sender: Consumer[OutboxItem], api: BotApi, status: int
+@pytest.mark.parametrize("fault", [(200, b"<html>Sign in</html>"), (502, b"<html>Bad Gateway</html>"), RESET])
+def test_a_page_or_half_an_answer_is_worth_another_attempt(
+    sender: Consumer[OutboxItem], api: BotApi, fault: Fault
 ) -> None:
     answered()
-    api.meet("sendMessage", (status, b"<html>Bad Gateway</html>"))
+    api.meet("sendMessage", fault)
     sender.drain()
     assert (OutboxItem.get().state, OutboxItem.get().attempts) == (QUEUED, 1)
     again()

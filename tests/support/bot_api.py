@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import select
 import socket
+import struct
 import threading
 import time
 from collections import Counter
@@ -17,7 +18,8 @@ from urllib.parse import parse_qsl
 
 NUMBER, USERNAME = 4242, "harbour_bot"
 TOKEN = f"{NUMBER}:test-token-that-must-stay-secret"
-HANG_UP = "hang up"
+# Two ways to break off: without an answer, and in the middle of one.
+HANG_UP, RESET = "hang up", "reset"
 LONGEST_POLL = 0.2
 ME = {"id": NUMBER, "is_bot": True, "first_name": "Harbour desk", "username": USERNAME}
 # An answer of the Bot API, a page of whatever stands before it (status and body), or none.
@@ -159,7 +161,7 @@ def _handler(api: BotApi) -> type[BaseHTTPRequestHandler]:
 
         def _send_back(self, answer: Fault) -> None:
             if isinstance(answer, str):
-                self.close_connection = True
+                self._break_off(answer)
                 return
             if isinstance(answer, tuple):
                 status, payload = answer
@@ -169,6 +171,13 @@ def _handler(api: BotApi) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
             self.wfile.write(payload)
+
+        def _break_off(self, how: str) -> None:
+            self.close_connection = True
+            if how == RESET:
+                self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"ok": tr')
+                # Closing without lingering is a reset, and not an orderly end.
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
         def log_message(self, *words: Any) -> None:
             """Silent."""
