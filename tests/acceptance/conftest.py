@@ -1,13 +1,18 @@
-"""Processes in the background that no test leaves behind."""
+"""Processes in the background that no test leaves behind, and a panel in a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.processes import Process, Start
+from service.url import DatabaseUrl
+from tests.support.panel import EMAIL, PASSWORD
+from tests.support.postgresql import free_port
+from tests.support.processes import Process, Start, answer, environment, eventually
+from tests.support.site import CHROMIUM, Site
 
 
 @pytest.fixture
@@ -22,3 +27,26 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield begin
     for process in running:
         process.clean_up()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+    with sync_api.sync_playwright() as playwright:
+        # The sandbox can't start as root or in most containers; the pages are our own.
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def site(_copied_sqlite: DatabaseUrl, start: Start, browser: Any) -> Iterator[Site]:
+    """The panel as it is after its first start on a database with a schema: one user, one chatbot."""
+    port = free_port()
+    settings = {"SECRET_KEY": "a key of the tests", "ADMIN_EMAIL": EMAIL, "ADMIN_PASSWORD": PASSWORD, "PORT": str(port)}
+    env = environment(_copied_sqlite, **settings)
+    start("entrypoints/admin-panel.sh", env=env | {"RUN_MIGRATIONS": "true"})
+    eventually(lambda: answer(port, "/readyz") == 200)
+    opened = Site(f"http://127.0.0.1:{port}", browser, lambda: start("entrypoints/bot.sh", env=env))
+    yield opened
+    opened.close()

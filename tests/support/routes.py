@@ -117,6 +117,13 @@ ROUTES = {
 }
 # Part of the service itself: nobody's own.
 COMMON = ("<path:filename>", "<migration>")
+# Pages in other states than the one that `furnish` makes, to be looked at as well.
+SIGHTS = (
+    "/audit-log/?action=nothing",
+    "/conversations/?before=1",
+    "/nope",
+    "/welcome/nothing",
+)
 FILES = {"static": "panel.css", "bootstrap.static": "css/bootstrap.min.css"}
 
 Values = dict[str, str | int]
