@@ -9,7 +9,7 @@ import pytest
 from service.chat import asides, versions
 from service.chat.providers import Turn
 from service.chat.respond import respond
-from service.models import Chatbot, Conversation, CreatorUser, InboxItem, Message, OutboxItem, Persona
+from service.models import Chatbot, Conversation, CreatorUser, InboxItem, Message, OutboxItem, Persona, User
 from tests.support.chat import make_chatbot, make_user, send, transcript
 from tests.support.panel import ONE_ENGINE
 from tests.support.providers import Recorder
@@ -45,10 +45,13 @@ def persona_of_the_talk() -> str | None:
 
 @pytest.fixture
 def chatbot() -> Chatbot:
-    """One with two people behind it, whose personas are Ada, Pirate and, switched off, Ghost."""
-    ada, bob = make_user("Ada"), make_user("Bob")
+    """One whose people have the personas Ada, Pirate and, switched off, Ghost; and Gone, whose account is closed."""
+    ada, bob, gone = make_user("Ada"), make_user("Bob"), make_user("Gone")
+    User.update(is_active=False).where(User.id == gone.id).execute()
     made = make_chatbot(user=ada)
-    CreatorUser.create(creator=made.creator, user=bob)
+    for user in (bob, gone):
+        CreatorUser.create(creator=made.creator, user=user)
+    Persona.create(user=gone, name="Gone")
     Persona.create(user=bob, name="Pirate", description="Says arr.")
     Persona.create(user=ada, name="Ada")
     Persona.create(user=ada, name="Ghost", is_active=False)
@@ -127,7 +130,7 @@ def test_a_persona_is_chosen_for_the_talk_and_let_go_again(chatbot: Chatbot) -> 
 
 
 @ONE_ENGINE
-@pytest.mark.parametrize("wanted", ["Ghost", "Stranger", "7"])
+@pytest.mark.parametrize("wanted", ["Ghost", "Gone", "Stranger", "7"])
 def test_a_persona_that_is_not_offered_is_not_chosen(chatbot: Chatbot, wanted: str) -> None:
     assert aside(chatbot, f"/persona {wanted}") == f"There is no persona “{wanted}”. /persona shows them all."
     assert persona_of_the_talk() is None

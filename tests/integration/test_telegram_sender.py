@@ -193,6 +193,14 @@ def test_an_answer_follows_a_group_that_has_moved_and_its_talk_moves_along(
     assert item.conversation.thread == "-100"
 
 
+def test_that_a_group_has_moved_is_remembered_for_the_next_attempt(sender: Consumer[OutboxItem], api: BotApi) -> None:
+    answered(thread="-5", chat_id=-5, chat_type="group")
+    api.refuse("sendMessage", 400, "Bad Request: upgraded", parameters={"migrate_to_chat_id": -100})
+    api.hang_up("sendMessage")
+    sender.drain()
+    assert (OutboxItem.get().state, OutboxItem.get().address["chat_id"]) == (QUEUED, -100)
+
+
 def test_a_message_that_telegram_refuses_in_every_form_is_given_up(sender: Consumer[OutboxItem], api: BotApi) -> None:
     answered("**Hi.**", chat_type="supergroup", message_id=3, message_thread_id=5)
     for reason in ("can't parse entities", "message thread not found", "message to be replied not found"):
