@@ -111,6 +111,9 @@ class ChatbotForm(Form):
     ingestion_run_ids = JsonField("Ingestion runs", list)
     notes = TextAreaField("What changed, and why?", [at_most(2000), Storable()], filters=[unix_lines, strip])
     expected = IntegerField("Version", [NumberRange(min=0, max=LARGEST_ID)], default=0)
+    # For trying the draft: what is asked, and what was said before it.
+    question = TextAreaField("Question", [at_most(20_000), Storable()], filters=[unix_lines, strip])
+    said = HiddenField("Said", [at_most(500_000)], default="")
 
     def offer_providers(self, names: Iterable[str], present: str) -> None:
         """The provider that is set stays on offer, though this release may not know it."""
@@ -120,7 +123,9 @@ class ChatbotForm(Form):
 
     def changes(self) -> dict[str, Any]:
         """The settings as they were typed, without what is about the act of publishing."""
-        return {name: value for name, value in self.data.items() if name not in ("notes", "expected")}
+        return {
+            name: value for name, value in self.data.items() if name not in ("notes", "expected", "question", "said")
+        }
 
 
 class PersonaForm(Form):

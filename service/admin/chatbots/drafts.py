@@ -1,41 +1,37 @@
-"""The chatbots: which there are, what is live, and publishing the next version."""
+"""Drafts: settings that are typed, tried, and published as a version."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import peewee as pw
-from flask import Blueprint, abort, flash, g, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import Response, current_app, flash, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
-from service import audit
+from service import audit, limits
+from service.admin.chatbots import trial
+from service.admin.chatbots.listing import pages
 from service.admin.forms import ChatbotForm
+from service.admin.permissions import needs
 from service.admin.records import find_chatbot
-from service.chat import access, creation, options, providers, versions
+from service.chat import creation, options, providers, versions
+from service.chat.providers import Turn
+from service.config import Config
 from service.database import proxy, writing
-from service.models import SETTINGS, Chatbot, ChatbotVersion, Conversation, User
+from service.models import EDITOR, SETTINGS, Chatbot, ChatbotVersion
 
-pages = Blueprint("chatbots", __name__, url_prefix="/chatbots")
-
-
-@pages.get("/")
-def index() -> str:
-    chatbots = list(
-        access.chatbots(g.user)
-        .select_extend(ChatbotVersion)
-        .join(ChatbotVersion, pw.JOIN.LEFT_OUTER, on=Chatbot.current_version)
-        .order_by(Chatbot.title, Chatbot.id)
-    )
-    return render_template("chatbots/index.html", chatbots=chatbots, talks=_conversations_per_chatbot())
+LINES = "application/jsonl"
+TRIES_A_MINUTE = 20
+TOO_OFTEN = trial.Event("error", "That was often within a minute. Wait a little, then try again.")
 
 
 @pages.get("/new")
+@needs(EDITOR)
 def new() -> str:
     return _form_page(_form(), None)
 
 
 @pages.post("/new")
-def create() -> Response | tuple[str, int]:
+def create() -> AnyResponse | tuple[str, int]:
     form = _form()
     if not form.validate():
         return _form_page(form, None), 400
@@ -49,24 +45,8 @@ def create() -> Response | tuple[str, int]:
     return redirect(url_for("chatbots.show", chatbot_id=chatbot.id), 303)
 
 
-@pages.get("/<int:chatbot_id>")
-def show(chatbot_id: int) -> str:
-    chatbot = find_chatbot(chatbot_id)
-    return render_template(
-        "chatbots/show.html", chatbot=chatbot, current=versions.current(chatbot), versions=_versions(chatbot)
-    )
-
-
-@pages.get("/<int:chatbot_id>/versions/<int:number>")
-def version(chatbot_id: int, number: int) -> str:
-    chatbot = find_chatbot(chatbot_id)
-    shown = next((row for row in _versions(chatbot) if row.number == number), None)
-    if shown is None:
-        abort(404)
-    return render_template("chatbots/version.html", chatbot=chatbot, version=shown)
-
-
 @pages.get("/<int:chatbot_id>/edit")
+@needs(EDITOR)
 def edit(chatbot_id: int) -> str:
     chatbot = find_chatbot(chatbot_id)
     current = versions.current(chatbot)
@@ -74,7 +54,7 @@ def edit(chatbot_id: int) -> str:
 
 
 @pages.post("/<int:chatbot_id>/edit")
-def publish(chatbot_id: int) -> Response | tuple[str, int]:
+def publish(chatbot_id: int) -> AnyResponse | tuple[str, int]:
     chatbot = find_chatbot(chatbot_id)
     form = _form(present=chatbot.model_provider)
     if not form.validate():
@@ -93,6 +73,48 @@ def publish(chatbot_id: int) -> Response | tuple[str, int]:
         return _refusal(form, chatbot, error), 400
     flash(f"Version {made.number} is live. New conversations begin with it.", "success")
     return redirect(url_for("chatbots.show", chatbot_id=chatbot.id), 303)
+
+
+@pages.post("/new/try")
+def try_new() -> AnyResponse | tuple[str, int]:
+    return _try(_form(), None)
+
+
+@pages.post("/<int:chatbot_id>/try")
+def try_draft(chatbot_id: int) -> AnyResponse | tuple[str, int]:
+    chatbot = find_chatbot(chatbot_id)
+    return _try(_form(present=chatbot.model_provider), chatbot)
+
+
+def _try(form: ChatbotForm, chatbot: Chatbot | None) -> AnyResponse | tuple[str, int]:
+    """The answer that the draft would give: in pieces for the script, else as the page with the answer beside the form.
+    Nothing is published, and all that was typed stays."""
+    if not form.validate() or not form.question.data:
+        form.question.errors = form.question.errors or ([] if form.question.data else ["Type a question."])
+        return _form_page(form, chatbot), 400
+    settings = {name: value for name, value in form.changes().items() if name in SETTINGS}
+    try:
+        options.check(settings)
+    except options.SettingError as error:
+        return _refusal(form, chatbot, error), 400
+    turns = (*trial.read(form.said.data or ""), Turn("user", form.question.data))
+    found = trial.events(_config(), settings, turns) if _may_try() else iter([TOO_OFTEN])
+    if request.accept_mimetypes.best == LINES:
+        return Response(trial.lines(found), mimetype=LINES)
+    answer = trial.gathered(found)
+    if not answer.error:
+        form.said.data = trial.written([*turns, Turn("assistant", answer.text)])
+        form.question.data = ""
+    return _form_page(form, chatbot, answer=answer), 200
+
+
+def _may_try() -> bool:
+    return limits.take(f"try {g.user.id}", limit=TRIES_A_MINUTE, seconds=60).is_allowed
+
+
+def _config() -> Config:
+    config: Config = current_app.config["SLIPWAY"]
+    return config
 
 
 def _conflict_page(form: ChatbotForm, chatbot: Chatbot, conflict: versions.VersionConflict) -> str:
@@ -118,19 +140,5 @@ def _form(source: ChatbotVersion | None = None, *, present: str = "offline", **v
 
 
 def _form_page(form: ChatbotForm, chatbot: Chatbot | None, **more: Any) -> str:
-    return render_template("chatbots/form.html", form=form, chatbot=chatbot, **more)
-
-
-def _versions(chatbot: Chatbot) -> list[ChatbotVersion]:
-    return list(
-        ChatbotVersion.select(ChatbotVersion, User)
-        .join(User, pw.JOIN.LEFT_OUTER, on=ChatbotVersion.created_by)
-        .where(ChatbotVersion.chatbot == chatbot)
-        .order_by(ChatbotVersion.number.desc())
-    )
-
-
-def _conversations_per_chatbot() -> dict[int, int]:
-    query = Conversation.select(Conversation.chatbot, pw.fn.COUNT(Conversation.id)).group_by(Conversation.chatbot)
-    counted: Any = query.tuples()
-    return dict(counted)
+    turns = trial.read(form.said.data or "")
+    return render_template("chatbots/form.html", form=form, chatbot=chatbot, turns=turns, **more)
