@@ -131,12 +131,10 @@ def _charts(days: list[Day]) -> list[Chart]:
 
 
 def _busiest(since: date, until: date) -> list[Busy]:
-    used = list(usage.by_chatbot(g.user, since, until).items())[:BUSIEST]
-    chatbots = {
-        chatbot.id: chatbot for chatbot in access.chatbots(g.user).where(Chatbot.id.in_([id for id, _ in used]))
-    }
-    widths = shares([sums.messages for _, sums in used])
-    return [Busy(chatbots[number], sums, width) for (number, sums), width in zip(used, widths, strict=True)]
+    used = usage.busiest(g.user, since, until, BUSIEST)
+    chatbots = {chatbot.id: chatbot for chatbot in access.chatbots(g.user).where(Chatbot.id.in_(list(used)))}
+    widths = shares([sums.messages for sums in used.values()])
+    return [Busy(chatbots[number], used[number], width) for number, width in zip(used, widths, strict=True)]
 
 
 def _schema() -> Schema | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -67,17 +67,32 @@ def percentile(durations: Mapping[int, int], share: float) -> int | None:
 def totals(user: User, since: date, until: date) -> list[Day]:
     """Each day from `since` up to and with `until`, over the chatbots that the user may see."""
     days = [Day(day=since + number * DAY) for number in range((until - since).days + 1)]
-    for row in _rows(user, since, until):
-        days[(row.day - since).days].add(_sums(row))
+    is_seen = UsageDay.chatbot.is_null() if access.sees_all(user) else UsageDay.chatbot.in_(_chatbots(user))
+    with connection():
+        for row in UsageDay.select().where(is_seen, UsageDay.day.between(since, until)):
+            days[(row.day - since).days].add(_sums(row))
     return days
 
 
-def by_chatbot(user: User, since: date, until: date) -> dict[int, Sums]:
-    """The same days in one sum for each chatbot that was used, by its id; the busiest first."""
-    found: dict[int, Sums] = {}
-    for row in _rows(user, since, until):
-        found.setdefault(row.chatbot_id, Sums()).add(_sums(row))
-    return dict(sorted(found.items(), key=lambda pair: -pair[1].messages))
+def busiest(user: User, since: date, until: date, limit: int) -> dict[int, Sums]:
+    """The chatbots that were asked most on the same days, by id, with their sums but for the durations."""
+    sums = [pw.fn.SUM(getattr(UsageDay, name)).alias(name) for name in _SUMS]
+    query = UsageDay.select(UsageDay.chatbot, *sums).where(
+        UsageDay.day.between(since, until), UsageDay.chatbot.in_(_chatbots(user))
+    )
+    with connection():
+        rows: Any = query.group_by(UsageDay.chatbot).order_by(pw.SQL("messages").desc()).limit(limit).tuples()
+        return {number: _whole(values) for number, *values in rows}
+
+
+def _whole(values: list[Any]) -> Sums:
+    """From what SUM gives, which on PostgreSQL is a Decimal for a bigint."""
+    given: dict[str, Any] = dict(zip(_SUMS, map(int, values), strict=True))
+    return Sums(**given)
+
+
+def _chatbots(user: User) -> Any:
+    return access.chatbots(user).select(Chatbot.id)
 
 
 def stale(counted_at: datetime | None, now: datetime, first: datetime | None) -> list[date]:
@@ -101,7 +116,17 @@ def count(day: date) -> int:
         counted = _counted(day)
         for chatbot, sums in counted.items():
             _keep(day, chatbot, sums)
+        if counted:
+            add_up(day)
     return len(counted)
+
+
+def add_up(day: date) -> None:
+    """Put the sum over all chatbots in place. From their sums, not from the messages: what was deleted since stays."""
+    whole = Sums()
+    for row in UsageDay.select().where(UsageDay.day == day, UsageDay.chatbot.is_null(False)):
+        whole.add(_sums(row))
+    _keep(day, None, whole)
 
 
 def _counted(day: date) -> dict[int, Sums]:
@@ -140,19 +165,11 @@ def _begun(start: datetime) -> Any:
     return query.where(Conversation.updated_at >= start - MARGIN, is_of_day)
 
 
-def _keep(day: date, chatbot: int, sums: Sums) -> None:
+def _keep(day: date, chatbot: int | None, sums: Sums) -> None:
     values = {name: getattr(sums, name) for name in _SUMS} | {"durations": dict(sums.durations)}
-    known = (UsageDay.day == day) & (UsageDay.chatbot == chatbot)
+    known = (UsageDay.day == day) & (UsageDay.chatbot.is_null() if chatbot is None else UsageDay.chatbot == chatbot)
     if not UsageDay.update(values).where(known).execute():
         UsageDay.insert(day=day, chatbot=chatbot, **values).execute()
-
-
-def _rows(user: User, since: date, until: date) -> Iterable[UsageDay]:
-    with connection():
-        query = UsageDay.select().where(UsageDay.day.between(since, until))
-        if not access.sees_all(user):
-            query = query.where(UsageDay.chatbot.in_(access.chatbots(user).select(Chatbot.id)))
-        return list(query)
 
 
 def _sums(row: UsageDay) -> Sums:

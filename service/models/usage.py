@@ -9,11 +9,12 @@ from service.models.chatbots import Chatbot
 
 
 class UsageDay(Table):
-    """One chatbot's day in UTC. `durations` counts the answers by how long they took: upper bound in ms -> count."""
+    """One chatbot's day in UTC; without a chatbot, that of all of them. `durations` counts the answers by how long they
+    took: upper bound in ms -> count."""
 
     id = pw.BigAutoField()
     day = pw.DateField()
-    chatbot = pw.ForeignKeyField(Chatbot, backref="usage", on_delete="CASCADE")
+    chatbot = pw.ForeignKeyField(Chatbot, null=True, backref="usage", on_delete="CASCADE")
     chatbot_id: int
     conversations = pw.IntegerField(default=0)
     messages = pw.IntegerField(default=0)
@@ -26,3 +27,6 @@ class UsageDay(Table):
     class Meta:
         table_name = "usage_days"
         indexes = ((("day", "chatbot"), True),)
+
+
+UsageDay.add_index(UsageDay.day, unique=True, name="usage_days_of_all", where=UsageDay.chatbot.is_null())

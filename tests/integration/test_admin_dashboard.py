@@ -29,7 +29,9 @@ def browser(app: Flask) -> Browser:
 
 
 def counted(chatbot: Chatbot, days_ago: int = 0, **sums: object) -> None:
-    UsageDay.create(day=TODAY - timedelta(days=days_ago), chatbot=chatbot, **sums)
+    day = TODAY - timedelta(days=days_ago)
+    UsageDay.create(day=day, chatbot=chatbot, **sums)
+    usage.add_up(day)
 
 
 def figures(page: str) -> dict[str, tuple[str, str]]:

@@ -58,7 +58,7 @@ def test_counting_again_counts_nothing_twice() -> None:
     usage.count(DAY)
     said(chatbot)
     usage.count(DAY)
-    assert [row.messages for row in UsageDay.select()] == [2]
+    assert [(row.chatbot, row.messages) for row in UsageDay.select().order_by(UsageDay.id)] == [(chatbot, 2), (None, 2)]
 
 
 def test_what_is_deleted_later_stays_in_the_sums() -> None:
@@ -77,12 +77,12 @@ def test_every_day_of_a_period_has_its_sums_though_nothing_happened() -> None:
 
 
 def test_the_busiest_chatbot_comes_first() -> None:
-    quiet, busy = make_chatbot(), make_chatbot()
-    for chatbot in (quiet, busy, busy):
+    quiet, busy, silent = make_chatbot(), make_chatbot(), make_chatbot()
+    for chatbot in (quiet, quiet, busy, busy, busy, silent):
         said(chatbot)
     usage.count(DAY)
-    sums = usage.by_chatbot(make_user(), DAY, DAY)
-    assert [(chatbot, found.messages) for chatbot, found in sums.items()] == [(busy.id, 2), (quiet.id, 1)]
+    sums = usage.busiest(make_user(), DAY, DAY, limit=2)
+    assert [(chatbot, found.messages) for chatbot, found in sums.items()] == [(busy.id, 3), (quiet.id, 2)]
 
 
 def test_nobody_sees_sums_of_a_chatbot_that_they_do_not_see() -> None:
@@ -92,7 +92,17 @@ def test_nobody_sees_sums_of_a_chatbot_that_they_do_not_see() -> None:
         said(chatbot)
     usage.count(DAY)
     assert usage.totals(ada, DAY, DAY)[0].messages == 1
-    assert len(usage.by_chatbot(ada, DAY, DAY)) == 1
+    assert len(usage.busiest(ada, DAY, DAY, limit=9)) == 1
+
+
+def test_the_days_of_all_chatbots_stand_in_one_row_each() -> None:
+    for _ in range(3):
+        chatbot = make_chatbot()
+        said(chatbot)
+        said(chatbot, "assistant", duration_ms=100)
+    usage.count(DAY)
+    whole = UsageDay.get(UsageDay.chatbot.is_null())
+    assert (whole.messages, whole.answers, whole.durations) == (3, 3, {str(usage.bound(100)): 3})
 
 
 def test_the_first_message_says_where_to_begin() -> None:
