@@ -17,6 +17,7 @@ from service.admin import (
     display,
     errors,
     health,
+    live,
     migrations,
     people,
     personas,
@@ -66,7 +67,7 @@ def create_app(config: Config | None = None) -> Flask:
     # Before what stands in front of every page, so that proxies are believed there as far as here.
     api.mount(app, config)
     # Their order is the order in which a request passes them.
-    for room in (compression, assets, scope, security, errors, display, webhook):
+    for room in (compression, assets, scope, security, errors, display, live, webhook):
         room.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages)

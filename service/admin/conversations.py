@@ -11,10 +11,11 @@ from wtforms import BooleanField, IntegerField, StringField
 from wtforms.validators import NumberRange, Optional
 
 from service import audit
-from service.admin import paging, transcript
+from service.admin import live, news, paging, transcript
 from service.admin.display import count
 from service.admin.filters import Choice, Conditions, Day, Filters, beginning, end
 from service.admin.forms import Storable, at_most, strip
+from service.admin.news import News, Place, Thread
 from service.admin.permissions import needs
 from service.admin.records import LARGEST_ID, find_conversation
 from service.chat import access, deletion, export, search
@@ -92,16 +93,31 @@ def export_found() -> Response:
 @pages.get("/<int:conversation_id>")
 def show(conversation_id: int) -> str:
     conversation = find_conversation(conversation_id)
-    place, before = (paging.read_id(request.args.get(name, "")) for name in ("at", "before"))
-    shown = transcript.around(conversation, place) if place else transcript.latest(conversation, before)
     return render_template(
         "conversations/show.html",
         conversation=conversation,
-        transcript=shown,
+        news=_news(conversation),
         words=request.args.get("words", ""),
         forms=list(export.FORMS),
         is_mine=is_thread_of(g.user, conversation.thread),
     )
+
+
+@pages.get("/<int:conversation_id>/messages")
+def messages(conversation_id: int) -> str:
+    """What is new in the transcript, for the script of the page."""
+    return _fragment(news.since(_thread(find_conversation(conversation_id)), live.place()))
+
+
+@pages.get("/<int:conversation_id>/live")
+def follow(conversation_id: int) -> AnyResponse:
+    find_conversation(conversation_id)
+
+    def look(place: Place) -> News | None:
+        conversation = access.conversations(g.user).where(Conversation.id == conversation_id).get_or_none()
+        return news.since(_thread(conversation), place) if conversation else None
+
+    return live.stream(look, _fragment)
 
 
 @pages.get("/<int:conversation_id>/export")
@@ -136,6 +152,26 @@ def delete(conversation_id: int) -> AnyResponse | tuple[str, int]:
 def is_thread_of(user: User, thread: str | None) -> bool:
     """A thread of the panel carries the number of the user who began it."""
     return (thread or "").startswith(f"user-{user.id}-")
+
+
+def _news(conversation: Conversation) -> News:
+    """The end of the transcript, which goes on by itself, or a place in it, which stays as it is."""
+    place, before = (paging.read_id(request.args.get(name, "")) for name in ("at", "before"))
+    if not place and not before:
+        return news.since(_thread(conversation))
+    shown = transcript.around(conversation, place) if place else transcript.latest(conversation, before)
+    if not shown.has_newer:
+        return news.since(_thread(conversation))._replace(transcript=shown)
+    return News(conversation, shown, unanswered=[], is_waiting=False, is_late=False, place=Place())
+
+
+def _thread(conversation: Conversation) -> Thread:
+    return Thread(conversation.__data__["chatbot"], conversation.channel, conversation.thread, conversation)
+
+
+def _fragment(found: News) -> str:
+    words = request.args.get("words", "")
+    return render_template("conversations/_live.html", news=found, has_details=True, words=words)
 
 
 def _filters() -> ConversationFilters:

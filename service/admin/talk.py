@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from werkzeug.wrappers import Response as AnyResponse
 
-from service.admin import transcript
+from service.admin import live, news
 from service.admin.conversations import is_thread_of
 from service.admin.forms import FirstMessageForm, MessageForm, is_storable
+from service.admin.news import News, Place, Thread
 from service.admin.records import find_chatbot
 from service.chat import access
 from service.chat.receive import receive
-from service.models import DEAD, DONE, Chatbot, Conversation, InboxItem, Message
-from service.models.base import utc_now
+from service.models import Chatbot, Conversation
 
 pages = Blueprint("talk", __name__, url_prefix="/talk")
 
 SomeForm = TypeVar("SomeForm", bound=MessageForm)
 
 CHANNEL = "panel"
-# After this the person should learn that perhaps nobody is there to answer.
-PATIENCE = timedelta(seconds=20)
 RECENT = 8
 
 
@@ -34,7 +31,7 @@ def index() -> str:
 
 
 @pages.post("/")
-def start() -> Response | tuple[str, int]:
+def start() -> AnyResponse | tuple[str, int]:
     form = _offering(FirstMessageForm(request.form))
     if not form.validate():
         return _first_page(form), 400
@@ -44,27 +41,37 @@ def start() -> Response | tuple[str, int]:
 
 @pages.get("/<int:chatbot_id>/<thread>")
 def show(chatbot_id: int, thread: str) -> str:
-    chatbot = _partner(chatbot_id, thread)
-    return render_template("talk/show.html", form=_keyed(MessageForm()), **_state(chatbot, thread))
+    return _page(_partner(chatbot_id, thread), thread, MessageForm())
 
 
 @pages.get("/<int:chatbot_id>/<thread>/messages")
 def messages(chatbot_id: int, thread: str) -> str:
-    """The transcript alone, for the script of the page."""
-    return render_template("talk/_messages.html", **_state(_partner(chatbot_id, thread), thread))
+    """The transcript alone, or what is new in it, for the script of the page."""
+    return _fragment(_news(_partner(chatbot_id, thread), thread, live.place() if "after" in request.args else None))
+
+
+@pages.get("/<int:chatbot_id>/<thread>/live")
+def follow(chatbot_id: int, thread: str) -> AnyResponse:
+    _news(_partner(chatbot_id, thread), thread)
+
+    def look(place: Place) -> News | None:
+        is_theirs = access.chatbots(g.user).where(Chatbot.id == chatbot_id).exists()
+        return news.since(Thread(chatbot_id, CHANNEL, thread), place) if is_theirs else None
+
+    return live.stream(look, _fragment)
 
 
 @pages.post("/<int:chatbot_id>/<thread>")
-def send(chatbot_id: int, thread: str) -> Response | tuple[str, int]:
+def send(chatbot_id: int, thread: str) -> AnyResponse | tuple[str, int]:
     chatbot = _partner(chatbot_id, thread)
-    state = _state(chatbot, thread)
+    _news(chatbot, thread)
     form = MessageForm(request.form)
     if not form.validate():
-        return render_template("talk/show.html", form=_keyed(form), **state), 400
+        return _page(chatbot, thread, form), 400
     return _send(chatbot, thread, form)
 
 
-def _send(chatbot: Chatbot, thread: str, form: MessageForm) -> Response:
+def _send(chatbot: Chatbot, thread: str, form: MessageForm) -> AnyResponse:
     receive(
         chatbot,
         channel=CHANNEL,
@@ -83,36 +90,20 @@ def _partner(chatbot_id: int, thread: str) -> Chatbot:
     return find_chatbot(chatbot_id)
 
 
-def _state(chatbot: Chatbot, thread: str) -> dict[str, Any]:
-    """What the transcript shows. The inbox is read first: read last, an answer that comes in between would be in
-    neither, and the page would stop waiting for it."""
-    items = _unanswered(chatbot, thread)
-    conversation = Conversation.get_or_none(chatbot=chatbot, channel=CHANNEL, thread=thread)
-    if conversation is None and not items:
+def _news(chatbot: Chatbot, thread: str, place: Place | None = None) -> News:
+    found = news.since(Thread(chatbot.id, CHANNEL, thread), place)
+    if found.conversation is None and not found.unanswered:
         abort(404)
-    shown = transcript.latest(conversation) if conversation else transcript.NOTHING
-    items = _not_among(shown.messages, items)
-    waiting = [item for item in items if item.state != DEAD]
-    return {
-        "chatbot": chatbot,
-        "thread": thread,
-        "conversation": conversation,
-        "transcript": shown,
-        "unanswered": items,
-        "is_waiting": bool(waiting),
-        "is_late": bool(waiting) and utc_now() - waiting[0].created_at > PATIENCE,
-    }
+    return found
 
 
-def _unanswered(chatbot: Chatbot, thread: str) -> list[InboxItem]:
-    of_thread = (InboxItem.chatbot == chatbot) & (InboxItem.channel == CHANNEL) & (InboxItem.thread == thread)
-    return list(InboxItem.select().where(of_thread, InboxItem.state != DONE).order_by(InboxItem.id))
+def _page(chatbot: Chatbot, thread: str, form: MessageForm) -> str:
+    found = _news(chatbot, thread)
+    return render_template("talk/show.html", form=_keyed(form), chatbot=chatbot, thread=thread, news=found)
 
 
-def _not_among(messages: list[Message], items: list[InboxItem]) -> list[InboxItem]:
-    """Without what the messages show already, such as one that was given up with an apology, and what is older."""
-    shown = {message.metadata.get("inbox", 0) for message in messages if message.role == "user"}
-    return [item for item in items if item.id not in shown and item.id > min(shown, default=0)]
+def _fragment(found: News) -> str:
+    return render_template("conversations/_live.html", news=found, has_details=False, words="")
 
 
 def _keyed(form: SomeForm) -> SomeForm:

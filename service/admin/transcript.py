@@ -36,7 +36,7 @@ def latest(conversation: Conversation, before: int | None = None) -> Transcript:
     if before is not None:
         query = query.where(Message.id < before)
     rows = list(query.order_by(Message.id.desc()).limit(MESSAGES_SHOWN + 1))
-    return _shown(rows[:MESSAGES_SHOWN][::-1], has_older=len(rows) > MESSAGES_SHOWN, has_newer=before is not None)
+    return of(rows[:MESSAGES_SHOWN][::-1], has_older=len(rows) > MESSAGES_SHOWN, has_newer=before is not None)
 
 
 def around(conversation: Conversation, place: int) -> Transcript:
@@ -45,7 +45,7 @@ def around(conversation: Conversation, place: int) -> Transcript:
     above = list(query.where(Message.id < place).order_by(Message.id.desc()).limit(BEFORE + 1))
     room = MESSAGES_SHOWN - len(above[:BEFORE])
     below = list(query.where(Message.id >= place).order_by(Message.id).limit(room + 1))
-    return _shown([*above[:BEFORE][::-1], *below[:room]], has_older=len(above) > BEFORE, has_newer=len(below) > room)
+    return of([*above[:BEFORE][::-1], *below[:room]], has_older=len(above) > BEFORE, has_newer=len(below) > room)
 
 
 def said(conversation: Conversation) -> Any:
@@ -81,7 +81,8 @@ def quoted(messages: Sequence[Message]) -> dict[int, Message]:
     return {number: found[target] for number, target in far.items() if target in found}
 
 
-def _shown(messages: list[Message], *, has_older: bool, has_newer: bool) -> Transcript:
+def of(messages: list[Message], *, has_older: bool = False, has_newer: bool = False) -> Transcript:
+    """With all that belongs to these messages."""
     return Transcript(
         messages=messages,
         tools=called(messages),
