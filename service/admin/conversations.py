@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import peewee as pw
@@ -11,13 +12,14 @@ from wtforms import BooleanField, IntegerField, StringField
 from wtforms.validators import NumberRange, Optional
 
 from service import audit
-from service.admin import live, news, paging, transcript
+from service.admin import errors, live, news, paging, transcript
 from service.admin.display import count
 from service.admin.filters import Choice, Conditions, Day, Filters, beginning, end
 from service.admin.forms import Storable, at_most, strip
 from service.admin.news import News, Place, Thread
 from service.admin.permissions import needs
 from service.admin.records import LARGEST_ID, find_conversation
+from service.api import replies, streams
 from service.chat import access, deletion, export, search
 from service.database import proxy, writing
 from service.models import EDITOR, Chatbot, ChatbotVersion, Conversation, Message, Persona, ToolLog, User
@@ -26,6 +28,7 @@ from service.models.base import utc_now
 pages = Blueprint("conversations", __name__, url_prefix="/conversations")
 
 PAGE_SIZE = 25
+BUSY = ("Too many downloads are under way", "Try again in a moment.")
 CHANNELS = {"panel": "Panel", "telegram": "Telegram", "api": "HTTP API"}
 
 
@@ -82,7 +85,7 @@ def index() -> str:
 
 
 @pages.get("/export")
-def export_found() -> Response:
+def export_found() -> Response | tuple[str, int]:
     """Everything that the filters leave, on all pages of the list."""
     form, filters = _form(), _filters()
     narrowed = {name: value for name, value in filters.arguments().items() if name != "words"}
@@ -121,7 +124,7 @@ def follow(conversation_id: int) -> AnyResponse:
 
 
 @pages.get("/<int:conversation_id>/export")
-def export_one(conversation_id: int) -> Response:
+def export_one(conversation_id: int) -> Response | tuple[str, int]:
     form, conversation = _form(), find_conversation(conversation_id)
     query = access.conversations(g.user).where(Conversation.id == conversation.id)
     return _download(query, f"conversation-{conversation.id}", form, {"form": form, "conversation": conversation.id})
@@ -224,13 +227,18 @@ def _form() -> str:
     return form if form in export.FORMS else abort(404)
 
 
-def _download(query: Any, name: str, form: str, details: dict[str, Any]) -> Response:
+def _download(query: Any, name: str, form: str, details: dict[str, Any]) -> Response | tuple[str, int]:
+    """In pieces, which take as long as the reader does: so only where a thread can be spared for it."""
+    with ExitStack() as held:
+        if not held.enter_context(replies.seat()):
+            return errors.page(503, BUSY)
+        let_go = held.pop_all()
     _note("conversation.export", name, details)
-    return Response(
-        export.stream(query, form),
-        content_type=export.FORMS[form],
-        headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'},
-    )
+    streams.limit_patience()
+    response = Response(export.stream(query, form), content_type=export.FORMS[form])
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
+    response.call_on_close(let_go.close)
+    return response
 
 
 def _note(action: str, subject: str, details: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from service.database import connection
 from service.models import DEAD, DONE, InboxItem
 
-# The panel serves with 8 threads: half of them may wait at a time, so that pages always find one.
+# The panel serves with 12 threads: these, the live transcripts, and enough that a page always finds one.
 SEATS = 4
 FIRST_LOOK, RAREST_LOOK, BEAT = 0.03, 0.4, 5.0
 _seats = threading.BoundedSemaphore(SEATS)
