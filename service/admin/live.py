@@ -7,6 +7,8 @@ back with the place that it has reached: that is when its session is looked at a
 from __future__ import annotations
 
 import logging
+import select
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -62,7 +64,7 @@ def stream(look: Look, render: Render) -> Response:
             return _glance(look, render, reached, tail)
 
     response = Response(
-        _events(glance, place()),
+        _events(glance, place(), request.environ.get("gunicorn.socket")),
         content_type="text/event-stream; charset=utf-8",
         headers={"X-Accel-Buffering": "no"},
     )
@@ -79,11 +81,13 @@ def _glance(look: Look, render: Render, reached: Place, tail: Tail | None) -> Gl
     return Glance(news, _event(news, render) if news and has_changed else "")
 
 
-def _events(glance: Callable[[Place, Tail | None], Glance], reached: Place) -> Iterator[str]:
+def _events(
+    glance: Callable[[Place, Tail | None], Glance], reached: Place, browser: socket.socket | None
+) -> Iterator[str]:
     yield f"retry: {RETRY}\n\n"
     tail: Tail | None = None
     quiet, end = 0.0, time.monotonic() + LASTS
-    while time.monotonic() < end:
+    while time.monotonic() < end and not _has_left(browser):
         try:
             news, event = glance(reached, tail)
         except pw.PeeweeException as error:
@@ -100,6 +104,19 @@ def _events(glance: Callable[[Place, Tail | None], Glance], reached: Place) -> I
             yield ":\n\n"
         time.sleep(PAUSE)
         quiet += PAUSE
+
+
+def _has_left(browser: socket.socket | None) -> bool:
+    """While a stream is open, a browser has nothing to say on its connection but that it goes. Without this look, that
+    would show at the second beat, and somebody else would have to do without the stream until then."""
+    if browser is None:
+        return False
+    news = select.poll()
+    news.register(browser, select.POLLIN)
+    try:
+        return bool(news.poll(0)) and not browser.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return True
 
 
 def _event(news: News, render: Render) -> str:

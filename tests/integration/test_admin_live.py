@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -203,6 +204,20 @@ def test_a_stream_ends_by_itself_and_keeps_the_line_warm_until_then(
     assert pieces[0] == f"retry: {live.RETRY}\n\n"
     assert ":\n\n" in pieces
     assert sum("event: news" in piece for piece in pieces) == 1, "what did not change is not sent again"
+
+
+@ONE_ENGINE
+def test_a_stream_ends_as_soon_as_its_browser_has_left(browser: Browser, chatbot: Chatbot) -> None:
+    ours, theirs = socket.socketpair()
+    path = talk(browser, "One")
+    response = browser.get(f"{path}/live", environ_overrides={"gunicorn.socket": ours})
+    pieces = response.iter_encoded()
+    assert b"retry" in next(pieces)
+    assert b"event: news" in next(pieces)
+    theirs.close()
+    assert list(pieces) == []
+    response.close()
+    ours.close()
 
 
 def test_a_stream_ends_with_the_session(browser: Browser, chatbot: Chatbot) -> None:
