@@ -15,7 +15,7 @@ from service.api.problems import Problem
 from service.api.records import find, find_chatbot, find_conversation, find_persona
 from service.api.shapes import MessageAnswer
 from service.api.tokens import CHAT
-from service.api.values import LARGEST, NOT_BLANK, Answer, Request
+from service.api.values import NOT_BLANK, Answer, Number, Request
 from service.chat import access
 from service.chat.receive import receive
 from service.chat.text import storable
@@ -29,17 +29,19 @@ PATIENCE = 25.0
 
 
 class Said(Request):
-    chatbot_id: int = Field(ge=1, le=LARGEST)
-    message: Annotated[str, Field(max_length=20_000, pattern=NOT_BLANK)]
-    conversation_id: int | None = Field(
-        None, ge=1, le=LARGEST, description="Goes on with this conversation, which has to be one of the channel `api`."
+    chatbot_id: Number = Field(examples=[1])
+    message: Annotated[str, Field(max_length=20_000, pattern=NOT_BLANK)] = Field(
+        examples=["When does the ferry leave?"]
+    )
+    conversation_id: Number | None = Field(
+        None, description="Goes on with this conversation, which has to be one of the channel `api`."
     )
     thread: Annotated[str, Field(max_length=100, pattern=NOT_BLANK)] | None = Field(
         None,
         description="A name of your own for the conversation, such as the number of a customer: the first message "
         "with it begins the conversation, the next ones go on with it. Shared by all tokens of a chatbot.",
     )
-    persona_id: int | None = Field(None, ge=1, le=LARGEST, description="One of your active personas.")
+    persona_id: Number | None = Field(None, description="One of your active personas.")
 
 
 class SaidAndWait(Said):
@@ -80,7 +82,7 @@ def say(body: SaidAndWait) -> Response:
     return _response(settled)
 
 
-@group.get("/chat/<int:item_id>", scope=CHAT, answer=ChatAnswer, also=(202,), refusals=(404,))
+@group.get("/chat/<int:item_id>", scope=CHAT, answer=ChatAnswer, also=(202,))
 def show(item_id: int) -> Response:
     """What became of a message that was sent here: 200 when it is over, 202 while it is not."""
     mine = InboxItem.select().where(InboxItem.channel == CHANNEL, InboxItem.chatbot.in_(access.chatbots(g.user)))
@@ -139,19 +141,19 @@ def _thread(body: Said, chatbot: Chatbot, key: str) -> str:
     if body.conversation_id is None:
         # From the key, so that a message sent twice begins one conversation.
         return body.thread or f"api-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-    if body.thread is not None:
-        raise Problem(422, "Name the conversation by conversation_id or by thread, not by both.")
     conversation = find_conversation(body.conversation_id)
     if conversation.chatbot != chatbot:
-        raise Problem(422, f"Conversation {conversation.id} is with another chatbot.")
+        raise Problem(409, f"Conversation {conversation.id} is with another chatbot.")
     if conversation.channel != CHANNEL or conversation.thread is None:
-        raise Problem(422, f"Conversation {conversation.id} is one of {conversation.channel}, and can't go on here.")
+        raise Problem(409, f"Conversation {conversation.id} is one of {conversation.channel}, and can't go on here.")
+    if body.thread not in (None, conversation.thread):
+        raise Problem(409, f"Conversation {conversation.id} has another thread.")
     return conversation.thread
 
 
 def _persona(number: int) -> int:
     if not find_persona(number).is_active:
-        raise Problem(422, f"Persona {number} is not active.")
+        raise Problem(409, f"Persona {number} is not active.")
     return number
 
 

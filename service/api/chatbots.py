@@ -14,7 +14,7 @@ from service.api.problems import Problem
 from service.api.records import find_chatbot
 from service.api.shapes import ChatbotAnswer, ChatbotEntry
 from service.api.tokens import READ, WRITE
-from service.api.values import LARGEST, NOT_BLANK, TEXT, Answer, Json, JsonList, Page, Paging, Request, page_of
+from service.api.values import NOT_BLANK, TEXT, Answer, Json, JsonList, Page, Paging, Request, VersionNumber, page_of
 from service.chat import access, creation, options, versions
 from service.database import proxy, writing
 from service.models import Chatbot, ChatbotVersion
@@ -24,36 +24,35 @@ group = Group("Chatbots", "A chatbot has immutable versions of its settings; cha
 Name = Annotated[str, Field(max_length=120, pattern=TEXT)]
 
 
+Title = Annotated[str, Field(max_length=120, pattern=NOT_BLANK)]
+
+
 class Changes(Request):
     """What may be set; what is left out stays as it is. `config` and `rag_settings` replace the ones before as a whole;
     what they may hold is in docs/chatbots.md."""
 
-    title: Annotated[str, Field(max_length=120, pattern=NOT_BLANK)] | None = None
-    system_prompt: Annotated[str, Field(max_length=200_000, pattern=TEXT)] | None = None
-    model_provider: Annotated[str, Field(max_length=40, pattern=NOT_BLANK)] | None = None
-    model_name: Name | None = None
+    title: Title = "Untitled"
+    system_prompt: Annotated[str, Field(max_length=200_000, pattern=TEXT)] = ""
+    model_provider: Annotated[str, Field(max_length=40, pattern=NOT_BLANK)] = "offline"
+    model_name: Name = ""
     pinecone_namespace: Name | None = None
     vector_namespace: Name | None = None
-    config: Json | None = None
-    rag_settings: Json | None = None
-    ingestion_run_ids: JsonList | None = None
+    config: Json = {}
+    rag_settings: Json = {}
+    ingestion_run_ids: JsonList = []
 
     def given(self) -> dict[str, Any]:
-        """The settings that were sent; null takes a namespace away, and is refused for what can't be absent."""
-        sent = {name: getattr(self, name) for name in self.model_fields_set if name in Changes.model_fields}
-        nullable = {"pinecone_namespace", "vector_namespace"}
-        if missing := sorted(name for name, value in sent.items() if value is None and name not in nullable):
-            raise Problem(422, f"This can't be null: {', '.join(missing)}. Leave it out to keep what is there.")
-        return sent
+        """The settings that were sent."""
+        return {name: getattr(self, name) for name in self.model_fields_set if name in Changes.model_fields}
 
 
 class NewChatbot(Changes):
-    title: Annotated[str, Field(max_length=120, pattern=NOT_BLANK)]
+    title: Title
 
 
 class Publication(Changes):
-    expected_version: int | None = Field(
-        None, ge=0, le=LARGEST, description="The version that the change starts from: 409 if another one is current."
+    expected_version: VersionNumber | None = Field(
+        None, description="The version that the change starts from: 409 if another one is current."
     )
     notes: str = Field("", max_length=2000, pattern=TEXT, description="What changed, and why.")
 
@@ -90,14 +89,14 @@ def create(body: NewChatbot) -> ChatbotAnswer:
     return ChatbotAnswer.of(chatbot, versions.current(chatbot))
 
 
-@group.get("/chatbots/<int:chatbot_id>", scope=READ, answer=ChatbotAnswer, refusals=(404,))
+@group.get("/chatbots/<int:chatbot_id>", scope=READ, answer=ChatbotAnswer)
 def show(chatbot_id: int) -> ChatbotAnswer:
     """One chatbot with its current settings."""
     chatbot = find_chatbot(chatbot_id)
     return ChatbotAnswer.of(chatbot, versions.current(chatbot))
 
 
-@group.patch("/chatbots/<int:chatbot_id>", scope=WRITE, body=Publication, answer=Published, refusals=(404, 409))
+@group.patch("/chatbots/<int:chatbot_id>", scope=WRITE, body=Publication, answer=Published, refusals=(409,))
 def publish(chatbot_id: int, body: Publication) -> Published:
     """Publish the next version.
 

@@ -40,7 +40,9 @@ class FilteredPaging(Filter, Paging):
 
 class Question(Paging):
     q: str = Field(
-        max_length=1000, description="All its words are looked for, the last one as the beginning of a word."
+        max_length=1000,
+        description="All its words are looked for, the last one as the beginning of a word.",
+        examples=["ferry"],
     )
     chatbot_id: Number | None = None
 
@@ -69,7 +71,7 @@ def index(query: FilteredPaging) -> Page[ConversationAnswer]:
     return Page(items=[ConversationAnswer.of(row) for row in rows], next_cursor=cursor)
 
 
-@group.get("/conversations/<int:conversation_id>", scope=READ, answer=ConversationAnswer, refusals=(404,))
+@group.get("/conversations/<int:conversation_id>", scope=READ, answer=ConversationAnswer)
 def show(conversation_id: int) -> ConversationAnswer:
     """One conversation, without its messages."""
     return ConversationAnswer.of(find_conversation(conversation_id))
@@ -90,7 +92,7 @@ def messages(conversation_id: int, query: Paging) -> Page[MessageAnswer]:
     return Page(items=[MessageAnswer.of(row) for row in rows], next_cursor=cursor)
 
 
-@group.delete("/conversations/<int:conversation_id>", scope=WRITE, answer=Deleted, refusals=(404, 409))
+@group.delete("/conversations/<int:conversation_id>", scope=WRITE, answer=Deleted, refusals=(409,))
 def delete(conversation_id: int) -> Deleted:
     """Delete a conversation with its messages and tool calls, for good.
 

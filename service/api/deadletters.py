@@ -44,7 +44,7 @@ def index(kind: Kind, query: Paging) -> Page[DeadLetterAnswer]:
     return Page(items=[DeadLetterAnswer.model_validate(letter) for letter in shown], next_cursor=more)
 
 
-@group.post(f"{RULE}/<int:letter_id>/retry", scope=WRITE, status=204, refusals=(404, 409))
+@group.post(f"{RULE}/<int:letter_id>/retry", scope=WRITE, status=204, refusals=(409,))
 def retry(kind: Kind, letter_id: int) -> None:
     """Have it tried again, as if it had never been tried."""
     letter = _find(kind, letter_id)
@@ -54,7 +54,7 @@ def retry(kind: Kind, letter_id: int) -> None:
         changes.note("deadletter.retry", str(letter))
 
 
-@group.delete(f"{RULE}/<int:letter_id>", scope=WRITE, status=204, refusals=(404, 409))
+@group.delete(f"{RULE}/<int:letter_id>", scope=WRITE, status=204, refusals=(409,))
 def drop(kind: Kind, letter_id: int) -> None:
     """Leave it at that: it is no dead letter any more, and will not be tried again."""
     letter = _find(kind, letter_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import cleandoc
 from typing import Any, TypeVar
@@ -16,8 +16,9 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`scope`: what a token needs; None is open to anybody. `status`: of success. `refusals`: what may go wrong besides
-    what can go wrong everywhere. `is_slow`: it waits for others, so no connection is held for it meanwhile."""
+    """`scope`: what a token needs; None is open to anybody. `status`: of success, which may be one of `also` as well.
+    `refusals`: what may go wrong besides what can go wrong everywhere. `content`: the schema of an answer that is no
+    JSON. `is_slow`: it waits for others, so no connection is held for it meanwhile."""
 
     method: str
     path: str
@@ -30,6 +31,7 @@ class Endpoint:
     status: int = 200
     also: tuple[int, ...] = ()
     media: tuple[str, ...] = (JSON,)
+    content: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
     refusals: tuple[int, ...] = ()
     is_slow: bool = False
 

@@ -37,7 +37,7 @@ class ManyExport(Filter, OneExport):
     pass
 
 
-@group.get("/conversations/<int:conversation_id>/export", scope=EXPORT, query=OneExport, media=MEDIA, refusals=(404,))
+@group.get("/conversations/<int:conversation_id>/export", scope=EXPORT, query=OneExport, media=MEDIA)
 def one(conversation_id: int, query: OneExport) -> Response:
     """Download a conversation."""
     conversation = find_conversation(conversation_id)

@@ -85,7 +85,8 @@ def _path_parameters(endpoint: Endpoint) -> Iterator[Document]:
     for found in _PARAMETER.finditer(endpoint.path):
         converter: Any = _CONVERTERS[found["kind"]]
         schema = converter(found["words"]) if callable(converter) else converter
-        yield {"name": found["name"], "in": "path", "required": True, "schema": schema}
+        example = schema.get("enum", [1])[0]
+        yield {"name": found["name"], "in": "path", "required": True, "schema": schema, "example": example}
 
 
 def _query_parameters(endpoint: Endpoint) -> Iterator[Document]:
@@ -111,7 +112,7 @@ def _header_parameters(endpoint: Endpoint) -> Iterator[Document]:
 
 
 def _responses(endpoint: Endpoint, schemas: dict[Any, Document]) -> Document:
-    content = {"schema": schemas[endpoint.answer]} if endpoint.answer else {"schema": {"type": "string"}}
+    content = {"schema": schemas[endpoint.answer] if endpoint.answer else endpoint.content}
     # A file may be of one kind or another; JSON among files is no string.
     kinds = {media: {} if media == JSON and not endpoint.answer else content for media in endpoint.media}
     success: Document = {"description": "Done."}
@@ -130,6 +131,7 @@ def _refusals(endpoint: Endpoint) -> list[int]:
     may |= {400, 413, 415} if endpoint.body else set()
     may |= {409} if endpoint.method == "POST" else set()
     may |= {401, 403, 429} if endpoint.scope else set()
+    may |= {404} if "<" in endpoint.path else set()
     return sorted(may)
 
 

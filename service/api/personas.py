@@ -55,13 +55,13 @@ def create(body: NewPersona) -> PersonaAnswer:
     return PersonaAnswer.of(persona)
 
 
-@group.get("/personas/<int:persona_id>", scope=READ, answer=PersonaAnswer, refusals=(404,))
+@group.get("/personas/<int:persona_id>", scope=READ, answer=PersonaAnswer)
 def show(persona_id: int) -> PersonaAnswer:
     """One persona."""
     return PersonaAnswer.of(find_persona(persona_id))
 
 
-@group.patch("/personas/<int:persona_id>", scope=WRITE, body=PersonaChanges, answer=PersonaAnswer, refusals=(404, 409))
+@group.patch("/personas/<int:persona_id>", scope=WRITE, body=PersonaChanges, answer=PersonaAnswer, refusals=(409,))
 def change(persona_id: int, body: PersonaChanges) -> PersonaAnswer:
     """Change a persona; the next answer speaks that way."""
     persona = find_persona(persona_id)
@@ -74,7 +74,7 @@ def change(persona_id: int, body: PersonaChanges) -> PersonaAnswer:
     return PersonaAnswer.of(find_persona(persona_id))
 
 
-@group.delete("/personas/<int:persona_id>", scope=WRITE, status=204, refusals=(404, 409))
+@group.delete("/personas/<int:persona_id>", scope=WRITE, status=204, refusals=(409,))
 def delete(persona_id: int) -> None:
     """Delete a persona that never spoke.
 

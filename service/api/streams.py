@@ -15,6 +15,12 @@ from service.api.tokens import CHAT
 
 group = Group("Streams", "Sending a message, and following what becomes of it.")
 
+EVENTS = ("queued", "answering", "text", "done", "late")
+EVENT = {
+    "type": "object",
+    "properties": {"event": {"type": "string", "enum": EVENTS}, "data": {"type": "string"}},
+    "required": ["event", "data"],
+}
 MEDIA = "text/event-stream"
 LONGEST = 120.0
 # Characters in one event: a program shows the answer as it comes, and a line stays a line.
@@ -23,7 +29,7 @@ PIECE = 400
 TAKING = 20.0
 
 
-@group.post("/chat/stream", scope=CHAT, body=Said, media=(MEDIA,), refusals=(404, 409), is_slow=True)
+@group.post("/chat/stream", scope=CHAT, body=Said, media=(MEDIA,), content=EVENT, refusals=(404, 409), is_slow=True)
 def begin(body: Said) -> Response:
     """Send a message and follow what becomes of it, as server-sent events.
 

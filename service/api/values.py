@@ -18,11 +18,11 @@ _DIGITS = re.compile(r"[0-9]{1,19}")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
-def _whole(text: Any) -> Any:
-    """Of a query: pydantic would take "1.0", "+1" and "1_0" for numbers, too."""
-    if isinstance(text, str) and not _DIGITS.fullmatch(text):
+def _whole(value: Any) -> Any:
+    """In a query, pydantic would take "1.0", "+1" and "1_0" for whole numbers; in JSON, 1.0 is one."""
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
         raise ValueError("has to be a whole number, written with digits")
-    return text
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _spelled_out(text: Any) -> Any:
@@ -53,8 +53,9 @@ def _storable(value: Any, depth: int = 0) -> Any:
 # PostgreSQL keeps no NUL in text.
 TEXT, NOT_BLANK = r"^[^\x00]*$", r"^[^\x00]*[^\x00\s][^\x00]*$"
 
-Number = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=LARGEST)]
-BigNumber = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=LARGEST_BIG)]
+Number = Annotated[int, Field(ge=1, le=LARGEST), BeforeValidator(_whole)]
+VersionNumber = Annotated[int, Field(ge=0, le=LARGEST), BeforeValidator(_whole)]
+BigNumber = Annotated[int, Field(ge=1, le=LARGEST_BIG), BeforeValidator(_whole)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_spelled_out)]
 Json = Annotated[dict[str, Any], AfterValidator(_storable)]
 JsonList = Annotated[list[Any], AfterValidator(_storable)]
@@ -79,7 +80,7 @@ class Answer(BaseModel):
 
 class Paging(Request):
     cursor: BigNumber | None = Field(None, description="`next_cursor` of the page before; without it, the first page.")
-    limit: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100)] = 50
+    limit: Annotated[int, Field(ge=1, le=100), BeforeValidator(_whole)] = 50
 
 
 class Page(Answer, Generic[Shape]):

@@ -15,7 +15,7 @@ from service.api.problems import Problem
 from service.api.records import find_chatbot
 from service.api.shapes import Settings, VersionAnswer, VersionEntry
 from service.api.tokens import READ, WRITE
-from service.api.values import LARGEST, Answer, Number, Page, Paging, Request
+from service.api.values import LARGEST, Answer, Number, Page, Paging, Request, VersionNumber
 from service.chat import versions
 from service.database import proxy, writing
 from service.models import Chatbot, ChatbotVersion, User
@@ -46,12 +46,12 @@ class Differences(Answer):
 
 
 class MakeCurrent(Request):
-    expected_version: int | None = Field(
-        None, ge=0, le=LARGEST, description="The version that is current now: 409 if another one is."
+    expected_version: VersionNumber | None = Field(
+        None, description="The version that is current now: 409 if another one is."
     )
 
 
-@group.get("/chatbots/<int:chatbot_id>/versions", scope=READ, query=Paging, answer=Page[VersionEntry], refusals=(404,))
+@group.get("/chatbots/<int:chatbot_id>/versions", scope=READ, query=Paging, answer=Page[VersionEntry])
 def index(chatbot_id: int, query: Paging) -> Page[VersionEntry]:
     """The versions of a chatbot, the newest first."""
     chatbot = find_chatbot(chatbot_id)
@@ -65,7 +65,7 @@ def index(chatbot_id: int, query: Paging) -> Page[VersionEntry]:
     return Page(items=[VersionEntry(**_entry(row, current)) for row in shown], next_cursor=more)
 
 
-@group.get("/chatbots/<int:chatbot_id>/versions/<int:number>", scope=READ, answer=VersionAnswer, refusals=(404,))
+@group.get("/chatbots/<int:chatbot_id>/versions/<int:number>", scope=READ, answer=VersionAnswer)
 def show(chatbot_id: int, number: int) -> VersionAnswer:
     """One version with its settings."""
     chatbot = find_chatbot(chatbot_id)
@@ -97,7 +97,7 @@ def compare(chatbot_id: int, number: int, query: Against) -> Differences:
     scope=WRITE,
     body=MakeCurrent,
     answer=Published,
-    refusals=(404, 409),
+    refusals=(409,),
 )
 def make_current(chatbot_id: int, number: int, body: MakeCurrent) -> Published:
     """Go back to the settings of a version.

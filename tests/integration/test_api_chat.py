@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from service.database import proxy
 from service.models import DEAD, LEASED, Conversation, InboxItem, Message, Persona, User
 from service.models.base import utc_now
 from service.url import DatabaseUrl
-from tests.support.api import Program, answered, error_of, program
+from tests.support.api import Program, answered, error_of, program, worker
 from tests.support.chat import make_chatbot, transcript
 from tests.support.panel import ONE_ENGINE, add_user, panel
 
@@ -37,26 +35,6 @@ def user(service_database: DatabaseUrl) -> User:
 def caller(user: User, service_database: DatabaseUrl) -> Program:
     make_chatbot(user=user)
     return program(panel(service_database), user)
-
-
-@contextmanager
-def worker() -> Iterator[None]:
-    """Answers what comes in, in a thread of its own."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.wait(0.02):
-            with proxy.obj.connection_context():
-                for item in InboxItem.select().where(InboxItem.state == "queued").order_by(InboxItem.id):
-                    answered(item)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def say(caller: Program, message: str = "Hello", *, key: str = "", **more: Any) -> Any:
@@ -106,17 +84,13 @@ def test_a_thread_or_the_number_of_a_conversation_goes_on_with_it(caller: Progra
 def test_a_conversation_that_can_not_go_on_here_is_refused(caller: Program, user: User) -> None:
     elsewhere = Conversation.create(chatbot=1, channel="telegram", thread="1", title="t")
     others = Conversation.create(chatbot=make_chatbot(user=user), channel="api", thread="1", title="t")
-    for body in (
-        {"conversation_id": elsewhere.id},
-        {"conversation_id": others.id},
-        {"conversation_id": others.id, "thread": "1"},
-    ):
-        response = say(caller, wait=0, **body)
-        assert (response.status_code, error_of(response)) == (422, "invalid")
+    for conversation in (elsewhere, others):
+        response = say(caller, wait=0, conversation_id=conversation.id)
+        assert (response.status_code, error_of(response)) == (409, "conflict")
     assert error_of(say(caller, conversation_id=987)) == "not_found"
     assert error_of(say(caller, persona_id=987)) == "not_found"
     sleeping = Persona.create(user=user, name="Pirate", is_active=False)
-    assert error_of(say(caller, persona_id=sleeping.id)) == "invalid"
+    assert error_of(say(caller, persona_id=sleeping.id)) == "conflict"
     assert InboxItem.select().count() == 0
 
 

@@ -278,7 +278,10 @@ def test_a_query_that_can_not_be_used_is_refused(app: Flask) -> None:
     assert error_of(caller.get("/chatbots/1?x=1")) == "invalid"
 
 
-def test_a_token_asks_so_often_and_is_told_how_often_it_still_may(service_database: DatabaseUrl) -> None:
+def test_a_token_asks_so_often_and_is_told_how_often_it_still_may(
+    service_database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.limits.time.time", lambda: 1_800_000_000.0)  # the window does not end meanwhile
     app = panel(service_database, API_RATE_LIMIT="3")
     caller, other = program(app), program(app)
     left = [caller.get("/chatbots").headers["RateLimit-Remaining"] for _ in range(3)]
@@ -291,7 +294,8 @@ def test_a_token_asks_so_often_and_is_told_how_often_it_still_may(service_databa
 
 
 @ONE_ENGINE
-def test_who_guesses_tokens_has_to_wait_but_a_good_one_still_opens(app: Flask) -> None:
+def test_who_guesses_tokens_has_to_wait_but_a_good_one_still_opens(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.limits.time.time", lambda: 1_800_000_000.0)
     guesser, caller = Program(app, "slw_guess"), program(app)
     statuses = [guesser.get("/chatbots").status_code for _ in range(REFUSALS + 1)]
     assert statuses == [401] * REFUSALS + [429]

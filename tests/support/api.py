@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask
@@ -11,6 +13,7 @@ from werkzeug.test import TestResponse
 from service.api import PREFIX, tokens
 from service.chat.providers import built_in
 from service.chat.respond import respond
+from service.database import proxy
 from service.models import (
     DEAD,
     DONE,
@@ -72,12 +75,12 @@ def error_of(response: TestResponse) -> Any:
 def furnish(user: User) -> Values:
     """One of everything that an address can name, the user's own; the names are those in the addresses."""
     chatbot = make_chatbot(user=user, title="Harbour desk")
+    dead = send(chatbot, "Lost", channel="api", thread=f"dead of {user.id}")
+    _settle(dead, DEAD)
     item = send(chatbot, "When does the ferry leave?", channel="api", thread=f"of {user.id}", user_id=user.id)
     reply = respond(item, built_in(), lambda: _settle(item, DONE))
     ToolLog.create(session=reply.conversation, message=reply, server="files", tool="read")
     persona = Persona.create(user=user, name="Pirate")
-    dead = send(chatbot, "Lost", channel="telegram", thread=f"dead of {user.id}")
-    _settle(dead, DEAD)
     return {
         "chatbot_id": chatbot.id,
         "conversation_id": reply.conversation_id,
@@ -103,3 +106,23 @@ def stored() -> dict[str, int]:
     """How many rows each table has; without what every request leaves."""
     counted = [table for table in TABLES if table not in (RateLimit, IdempotencyKey, ApiToken)]
     return {table._meta.table_name: table.select().count() for table in counted}
+
+
+@contextmanager
+def worker() -> Iterator[None]:
+    """Answers what comes in, in a thread of its own."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.02):
+            with proxy.obj.connection_context():
+                for item in InboxItem.select().where(InboxItem.state == "queued").order_by(InboxItem.id):
+                    answered(item)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
