@@ -20,8 +20,7 @@ _PATIENCE = 10.0
 _WORKING = 1.0
 _SESSIONS = """
 SELECT pid, application_name, extract(epoch FROM clock_timestamp() - xact_start) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE ? AND state <> 'idle'
-  AND xact_start IS NOT NULL
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name LIKE ?
 """
 
 _INDEX = r"(?P<name>\"[^\"]+\"|[\w.]+)"
@@ -95,15 +94,23 @@ def end_leftovers(database: Connection) -> list[str]:
     ended: dict[int, str] = {}
     while time.monotonic() < deadline:
         sessions = database.execute(_SESSIONS, [f"{APPLICATION} %"]).fetchall()
-        unknown = [session for session in sessions if not _is_alive(session[1])]
-        for pid, name, seconds in unknown:
+        left = [session for session in sessions if _is_left(database, *session[1:])]
+        for pid, name, seconds in left:
             if pid not in ended and (_is_dead(name) or seconds > _WORKING):
                 database.execute("SELECT pg_terminate_backend(?)", [pid])
-                ended[pid] = name
-        if not unknown:
+                ended[pid] = name if seconds is not None else ""
+        if not left:
             break
         time.sleep(0.1)
-    return [f"server process {pid} ({name})" for pid, name in ended.items()]
+    return [f"server process {pid} ({name})" for pid, name in ended.items() if name]
+
+
+def _is_left(database: Connection, name: str, seconds: float | None) -> bool:
+    """Whether a session is to be ended, or waited for. One without a transaction is, where its process is known to be
+    dead: the last statement may still be on its way to it. Of a pooler's, others make use."""
+    if seconds is None:
+        return _is_dead(name) and not database.is_pooled
+    return not _is_alive(name)
 
 
 def end_sessions_of(database: Connection, host: str, process: int) -> None:

@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,6 +47,12 @@ class Stage:
     words: Words
     expected: Picture
     passed: tuple[tuple[int, str], ...]
+    pooler: int = 0  # the port of one that stands between, if any
+
+    def run(self, url: DatabaseUrl, points: Points | None = None) -> Ended:
+        """`url` is the server's own."""
+        reached = url._replace(port=self.pooler) if self.pooler else url
+        return migrate(reached, self.folder, self.words, points)
 
 
 @dataclass(frozen=True)
@@ -102,25 +108,32 @@ def _play(name: str, here: Path, start: DatabaseUrl, words: Words, states: list[
     return Stage(name, here, start, words, picture.take(states[-1]), counted.passed)
 
 
+def through(stage: Stage, pooler: int, folder: Path) -> Stage:
+    """The same by way of a pooler, for which some statements are others."""
+    pooled = replace(stage, pooler=pooler)
+    with _database(stage.start, folder) as url:
+        return replace(pooled, passed=pooled.run(url, Points(url)).passed)
+
+
 def crashes(stage: Stage, how: How) -> list[Crash]:
     """One for every moment before and after a statement. After one is before the next, on the same connection."""
     passed = [*stage.passed, (0, "")]
     return [
         Crash(stage, how, at)
         for at, ((connection, point), (following, _)) in enumerate(pairwise(passed), start=1)
-        if point.startswith("before") or connection != following
+        if point.startswith("before") or (connection != following and how != "cut off")
     ]
 
 
 def survive(crash: Crash, folder: Path) -> str:
     """Crash a command and give it once more; what is wrong after that, or an empty text."""
     with _database(crash.stage.start, folder) as url:
-        first = migrate(url, crash.stage.folder, crash.stage.words, Points(url, crash.how, crash.at))
-        if crash.how == "killed" and first.code != -signal.SIGKILL:
+        first = crash.stage.run(url, Points(url, crash.how, crash.at))
+        if crash.how != "terminated" and first.code != -signal.SIGKILL:
             return f"{crash}: the process ended with {first.code} before that point: {first.output}"
         if "Traceback" in first.output:
             return f"{crash}: nobody explained {first.output}"
-        second = migrate(url, crash.stage.folder, crash.stage.words)
+        second = crash.stage.run(url)
         if second.code != 0:
             return f"{crash}: the next one ended with {second.code}: {second.output}"
         difference = crash.stage.expected.differs(picture.take(url))

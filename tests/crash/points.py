@@ -1,5 +1,5 @@
-"""Crash points: every statement that a process sends, before and after it. Works in the drivers' own factories, so that
-the code under test is the code that ships."""
+"""Crash points: every statement that a process sends, before, within and after it. Works in the drivers' own factories,
+so that the code under test is the code that ships."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import signal
 import sqlite3
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,7 +18,9 @@ from psycopg2.extensions import make_dsn
 
 from service.url import DatabaseUrl
 
-How = Literal["killed", "terminated"]
+# "cut off": killed while the statement is on its way; a server goes on with it although nobody waits for its answer.
+How = Literal["killed", "terminated", "cut off"]
+_SENT, _GONE = 0.1, 0.2
 
 
 @dataclass
@@ -45,14 +48,34 @@ class Points:
             self._strike(raw)
 
     def _strike(self, raw: Any) -> None:
-        if self.how == "killed":
+        if self.how == "terminated":
+            terminate(self.url, raw.info.backend_pid)
+        elif self.how == "killed" or self.passed[-1][1].startswith("after"):
             os.kill(os.getpid(), signal.SIGKILL)
-        terminate(self.url, raw.info.backend_pid)
+        elif self.url.is_sqlite:
+            self.at += 1  # a short statement ends before it is looked at
+            raw.set_progress_handler(lambda: os.kill(os.getpid(), signal.SIGKILL), 1)
+        else:
+            _cut_off(raw.info.backend_pid)
 
 
 # Of this process: the drivers make their cursors without asking us for an argument.
 _armed: list[Points] = []
 _connect = psycopg2.connect
+
+
+def _cut_off(server: int) -> None:
+    """The server process sleeps while the statement is sent, its client dies, and wakes up a moment later."""
+    client = os.getpid()
+    os.kill(server, signal.SIGSTOP)
+    if os.fork():
+        return
+    os.closerange(3, 1024)  # or the server would take this process for its client
+    time.sleep(_SENT)
+    os.kill(client, signal.SIGKILL)
+    time.sleep(_GONE)
+    os.kill(server, signal.SIGCONT)
+    os._exit(0)
 
 
 def terminate(url: DatabaseUrl, pid: int) -> None:

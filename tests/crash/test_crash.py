@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from service.migrate.verbs import Migrator
 from service.url import ROOT, DatabaseUrl
 from tests.crash import corpus, harness
 from tests.crash.points import How
+from tests.support.pgbouncer import pgbouncer
 
 # A quick look at a few of the points, spread over the corpus; `make crash-test` takes every one, and
 # with CRASH_EVERY=7 every seventh.
@@ -26,13 +28,20 @@ def source(request: pytest.FixtureRequest, database_url: DatabaseUrl, tmp_path: 
     return corpus.write_corpus(tmp_path / "corpus", is_sqlite=database_url.is_sqlite)
 
 
-def crash(url: DatabaseUrl, source: Path, folder: Path, how: How, step: int, *, command: str = "deploy") -> None:
+def crash(
+    url: DatabaseUrl, source: Path, folder: Path, how: How, step: int, *, command: str = "deploy", pooled: bool = False
+) -> None:
     """Every `step`th point; prints what came of it."""
     fill = corpus.service_rows if source.name == "migrations" else corpus.corpus_rows
-    with harness.prepared(url, source, fill, folder / "stages", command=command) as stages:
+    with ExitStack() as stack:
+        stages = stack.enter_context(harness.prepared(url, source, fill, folder / "stages", command=command))
+        if pooled:
+            pooler = stack.enter_context(pgbouncer(url)).port
+            stages = [harness.through(stage, pooler, folder) for stage in stages]
         points = [point for stage in stages for point in harness.crashes(stage, how)][::step]
         troubles = harness.survive_all(points, folder)
-    print(f"{url.engine}, {command} of {source.name}, {how}: {harness.summary(len(points), troubles)}")  # noqa: T201  # what it is run for
+    way = ", through a pooler" if pooled else ""
+    print(f"{url.engine}{way}, {command} of {source.name}, {how}: {harness.summary(len(points), troubles)}")  # noqa: T201  # what it is run for
     assert points
     assert troubles == []
 
@@ -71,9 +80,31 @@ def test_a_deploy_killed_anywhere_is_finished_by_the_next_one(
     crash(database_url, source, tmp_path, "killed", EVERY)
 
 
+def test_a_few_deploys_killed_within_a_statement_are_finished_by_the_next_one(
+    database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    source = corpus.write_undone(tmp_path / "undone", is_sqlite=database_url.is_sqlite)
+    crash(database_url, source, tmp_path, "cut off", QUICK[database_url.engine])
+
+
+@pytest.mark.crash
+def test_a_deploy_killed_within_any_statement_is_finished_by_the_next_one(
+    database_url: DatabaseUrl, source: Path, tmp_path: Path
+) -> None:
+    crash(database_url, source, tmp_path, "cut off", EVERY)
+
+
 @pytest.mark.crash
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_deploy_whose_session_is_terminated_anywhere_is_finished_by_the_next_one(
     database_url: DatabaseUrl, source: Path, tmp_path: Path
 ) -> None:
     crash(database_url, source, tmp_path, "terminated", EVERY)
+
+
+@pytest.mark.crash
+def test_a_deploy_through_a_pooler_killed_anywhere_is_finished_by_the_next_one(
+    postgresql_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    source = corpus.write_corpus(tmp_path / "corpus", is_sqlite=False)
+    crash(postgresql_url, source, tmp_path, "killed", 3 * EVERY, pooled=True)

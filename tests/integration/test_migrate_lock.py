@@ -7,10 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg2
 import pytest
 
-from service.migrate import lock, runner
-from service.migrate.connection import connect
+from service.migrate import heal, lock, runner
+from service.migrate.connection import HOST, Connection, connect
 from service.migrate.errors import LockUnavailable
 from service.migrate.history import History
 from service.url import DatabaseUrl
@@ -125,6 +126,29 @@ def test_without_any_lock_the_unique_name_still_lets_only_one_commit(
     rival.close()
     assert [event.kind for event in outcome.done] == ["unchanged", "applied", "applied", "applied", "applied"]
     assert len(applied(database_url)) == 5
+
+
+def named(url: DatabaseUrl, process: int) -> Connection:
+    """A session of a deploy on this host, without work: the last statement may still be on its way to it."""
+    session = connect(url)
+    session.execute("SELECT set_config('application_name', ?, false)", [f"{heal.APPLICATION} {HOST}/{process}"])
+    return session
+
+
+def test_the_session_of_a_dead_deploy_is_ended_before_its_last_statement_arrives(
+    postgresql_url: DatabaseUrl, folder: Path
+) -> None:
+    dead, alive = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "60"])
+    dead.wait()
+    sessions = [named(postgresql_url, process.pid) for process in (dead, alive)]
+    try:
+        runner.deploy(target(postgresql_url, folder))
+        with pytest.raises(psycopg2.OperationalError, match="terminating|closed the connection"):
+            sessions[0].execute("DROP TABLE counts")
+        assert sessions[1].execute("SELECT 1").fetchone() == (1,)
+    finally:
+        alive.kill()
+        alive.wait()
 
 
 def test_the_lock_holds_while_an_index_is_built_concurrently(postgresql_url: DatabaseUrl) -> None:

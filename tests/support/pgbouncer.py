@@ -20,7 +20,7 @@ from tests.support.postgresql import connect, free_port
 
 _SETTINGS = """
 [databases]
-{name} = {server}
+* = {server}
 
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -37,15 +37,16 @@ _WATCHED = '"$@" & pooler=$!; read -r _; kill -TERM "$pooler"; wait "$pooler"'
 
 @contextmanager
 def pgbouncer(url: DatabaseUrl) -> Iterator[DatabaseUrl]:
-    """The same database through the pooler. Skips the test where PgBouncer is not installed."""
+    """The same database through the pooler, which has the server's others too. Skips the test where PgBouncer is not
+    installed."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         pytest.skip("PgBouncer is not installed: install the package pgbouncer to run this test.")
     folder = Path(tempfile.mkdtemp(prefix="slipway-pgbouncer-"))
     settings, port = folder / "pgbouncer.ini", free_port()
-    given = {key: value for key, value in url.libpq().items() if key != "client_encoding"}
+    given = {key: value for key, value in url.libpq().items() if key not in ("client_encoding", "dbname")}
     server = " ".join(f"{key}={value}" for key, value in given.items())
-    settings.write_text(_SETTINGS.format(name=url.name, server=server, port=port))
+    settings.write_text(_SETTINGS.format(server=server, port=port))
     process = _started(program, settings)
     pooled = url._replace(host="127.0.0.1", port=port, options=())
     try:
