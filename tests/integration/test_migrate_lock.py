@@ -143,7 +143,7 @@ def test_the_session_of_a_dead_deploy_is_ended_before_its_last_statement_arrives
     sessions = [named(postgresql_url, process.pid) for process in (dead, alive)]
     try:
         runner.deploy(target(postgresql_url, folder))
-        with pytest.raises(psycopg2.OperationalError, match="terminating|closed the connection"):
+        with pytest.raises(psycopg2.OperationalError, match=r"terminating|closed the connection"):
             sessions[0].execute("DROP TABLE counts")
         assert sessions[1].execute("SELECT 1").fetchone() == (1,)
     finally:
