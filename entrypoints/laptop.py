@@ -23,6 +23,7 @@ def main(port: str) -> int:
     sys.stdout.flush()
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
         signal.signal(signal.SIGHUP, hang_up)
+    os.environ.setdefault("WORKER_PORT", str((int(port) + 1) % 65_536))  # 0 is none
     try:
         honcho.command.main(["start", "-e", os.devnull, "-f", str(ROOT / "entrypoints" / "Procfile"), "-p", port])
     except SystemExit as end:

@@ -38,6 +38,9 @@ class Config(NamedTuple):
     telegram_groups: str
     telegram_webhook_url: str
     lease_seconds: float
+    answer_seconds: float
+    bind_host: str
+    worker_port: int
     retention_days: int | None
     api_keys: Mapping[str, str]
     provider_urls: tuple[str, ...]
@@ -81,6 +84,9 @@ class Config(NamedTuple):
             telegram_groups=env.choice("TELEGRAM_GROUPS", "mentions", ("mentions", "all")),
             telegram_webhook_url=env.optional_address("TELEGRAM_WEBHOOK_URL"),
             lease_seconds=env.number("LEASE_SECONDS", 30.0, least=0.1),
+            answer_seconds=env.number("ANSWER_SECONDS", 300.0, least=1.0),
+            bind_host=env.text("BIND_HOST", "127.0.0.1"),
+            worker_port=env.small_number("WORKER_PORT", 8001, most=65_535),
             retention_days=env.days("RETENTION_DAYS"),
             api_keys=env.secrets("_API_KEY"),
             provider_urls=env.addresses("PROVIDER_URLS"),

@@ -7,14 +7,14 @@ import os
 import sys
 
 from service import log
-from service.bot.worker import DRAIN_SECONDS, Worker, new_name
+from service.bot.worker import DRAIN_SECONDS, GRACE_SECONDS, Worker, new_name
 from service.chat.outside import Outside
 from service.chat.providers import Providers, built_in
 from service.config import Config, ConfigError
 from service.database import bind
 
 
-def main(providers: Providers | None = None, drain_seconds: float = DRAIN_SECONDS) -> int:
+def main(providers: Providers | None = None, drain_seconds: float = DRAIN_SECONDS, grace: float = GRACE_SECONDS) -> int:
     """Serve until told to stop; `providers` come on top of the built-in ones."""
     try:
         config = Config.from_env()
@@ -28,7 +28,7 @@ def main(providers: Providers | None = None, drain_seconds: float = DRAIN_SECOND
     outside = Outside(config.api_keys, config.provider_urls)
     try:
         known = built_in(outside) | dict(providers or {})
-        return Worker(name, config, known, outside, drain_seconds).run()
+        return Worker(name, config, known, outside, drain_seconds, grace).run()
     finally:
         outside.close()
 

@@ -12,13 +12,19 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple
 
 from service.bot.lease import J, Lease, LeaseLost, Queue, claim
+from service.bot.metrics import Metrics
 from service.bot.waker import Waker
+from service.chat.providers import ProviderError
 from service.database import connection
 from service.faults import headline, is_outage
 from service.log import about
 from service.models.base import utc_now
 
 log = logging.getLogger(__name__)
+
+
+def _nothing() -> None:
+    return
 
 
 class GiveUp(Exception):
@@ -33,6 +39,13 @@ class Later(Exception):
         super().__init__(f"Not before {delay:g} s have passed.")
 
 
+class TookTooLong(Exception):
+    """The attempt was given up, since people do not wait for ever."""
+
+    def __init__(self, limit: float) -> None:
+        super().__init__(f"It was not done within {limit:g} s (ANSWER_SECONDS).")
+
+
 class Outcome(NamedTuple):
     """What came of a row: a few words for the log, and by name what machines count."""
 
@@ -43,7 +56,7 @@ class Outcome(NamedTuple):
 @dataclass
 class Consumer(Generic[J]):
     """`work` does what the row asks for, and finishes the lease; `bury` ends the lease of a row whose last attempt has
-    failed."""
+    failed. An attempt may take `limit` seconds. `beat` is called each time the loop goes round."""
 
     queue: Queue[J]
     holder: str
@@ -52,12 +65,16 @@ class Consumer(Generic[J]):
     bury: Callable[[Lease[J], str], None]
     waker: Waker
     stop: threading.Event
+    limit: float = 300.0
+    beat: Callable[[], None] = _nothing
+    metrics: Metrics = field(default_factory=Metrics)
     in_hand: Lease[J] | None = field(default=None, init=False)
 
     def run(self) -> None:
         """Work until told to stop. Nothing that goes wrong with a row or the database ends the loop."""
         outage = Outage(self.queue.name, self.stop)
         while not self.stop.is_set():
+            self.beat()
             try:
                 self.drain()
                 outage.end()
@@ -69,7 +86,7 @@ class Consumer(Generic[J]):
         """All that can be done at the moment, on one connection."""
         with connection():
             while not self.stop.is_set() and self.step():
-                pass
+                self.beat()
 
     def step(self) -> bool:
         """Work on one row; False when there was none."""
@@ -77,40 +94,54 @@ class Consumer(Generic[J]):
         if lease is None:
             return False
         self.in_hand = lease
+        if lease.item.attempts == 1:
+            self.metrics.received(self.queue.name)
+        facts = {f"{self.queue.name}_id": lease.item.id, "attempt": lease.item.attempts}
         try:
-            with about(**{f"{self.queue.name}_id": lease.item.id}, attempt=lease.item.attempts), renewing(lease):
-                self._attempt(lease)
+            with about(**facts), renewing(lease, self.limit) as is_late:
+                self._attempt(lease, is_late)
         except LeaseLost as lost:
+            self.metrics.lost(self.queue.name)
             log.warning("%s Its result is dropped.", lost)
         finally:
             self.in_hand = None
         return True
 
-    def _attempt(self, lease: Lease[J]) -> None:
+    def _attempt(self, lease: Lease[J], is_late: threading.Event) -> None:
         began = time.monotonic()
-        waited = (utc_now() - lease.item.created_at).total_seconds()
         try:
             if lease.is_exhausted:
                 raise GiveUp("Each worker that tried it stopped before it was done.")
             outcome = self.work(lease)
-            taken = time.monotonic() - began
-            log.info(
-                "%s: %s, attempt %d, %.3f s, %.3f s after it came",
-                *(lease, outcome.words, lease.item.attempts, taken, waited),
-                extra={**outcome.facts, "duration_ms": round(taken * 1000), "waited_ms": round(waited * 1000)},
-            )
         except Later as later:
             lease.release(later.delay)
+            self.metrics.failed(self.queue.name, "put_off")
             log.warning("%s: put off for %g s", lease, later.delay)
         except Exception as error:
-            if is_outage(error) or isinstance(error, LeaseLost):
+            if is_late.is_set():
+                self._failed(lease, TookTooLong(self.limit))
+            elif is_outage(error) or isinstance(error, LeaseLost):
                 raise
-            self._failed(lease, error)
+            else:
+                self._failed(lease, error)
+        else:
+            self._done(lease, outcome, time.monotonic() - began)
+
+    def _done(self, lease: Lease[J], outcome: Outcome, taken: float) -> None:
+        waited = (utc_now() - lease.item.created_at).total_seconds()
+        self.metrics.done(self.queue.name, waited, outcome.facts)
+        log.info(
+            "%s: %s, attempt %d, %.3f s, %.3f s after it came",
+            *(lease, outcome.words, lease.item.attempts, taken, waited),
+            extra={**outcome.facts, "duration_ms": round(taken * 1000), "waited_ms": round(waited * 1000)},
+        )
 
     def _failed(self, lease: Lease[J], error: Exception) -> None:
         reason = str(error) if isinstance(error, GiveUp) else f"{type(error).__name__}: {error}"
+        self.metrics.failed(self.queue.name, kind(error))
         if isinstance(error, GiveUp) or lease.is_last_attempt:
             self.bury(lease, reason)
+            self.metrics.given_up(self.queue.name)
             log.error("%s: given up after attempt %d: %s", lease, lease.item.attempts, headline(error))
             return
         delay = self.queue.delay(lease.item.attempts)
@@ -118,20 +149,38 @@ class Consumer(Generic[J]):
         log.warning("%s: attempt %d failed, next in %g s: %s", lease, lease.item.attempts, delay, headline(error))
 
 
+def kind(error: BaseException) -> str:
+    """What an attempt failed of, in the few words that are counted apart."""
+    cause = error.__cause__ if isinstance(error, GiveUp) else error
+    if isinstance(cause, ProviderError):
+        return "provider_temporary" if cause.is_temporary else "provider_permanent"
+    if isinstance(error, TookTooLong):
+        return "took_too_long"
+    return "given_up" if isinstance(error, GiveUp) else "fault"
+
+
 @contextmanager
-def renewing(lease: Lease[J]) -> Iterator[None]:
-    """Keep the lease while the block runs, however long that takes."""
-    done = threading.Event()
+def renewing(lease: Lease[J], limit: float) -> Iterator[threading.Event]:
+    """Keep the lease while the block runs, but no longer than `limit` seconds: then the event that the block gets is
+    set, and so is the lease's. A block that takes no notice loses the row to somebody else when its lease runs out."""
+    done, is_late = threading.Event(), threading.Event()
     here = contextvars.copy_context()  # so that its lines, too, say what they are about
-    threading.Thread(target=here.run, args=(_renew, lease, done), name=f"renew {lease}", daemon=True).start()
+    work = (_renew, lease, done, is_late, limit)
+    threading.Thread(target=here.run, args=work, name=f"renew {lease}", daemon=True).start()
     try:
-        yield
+        yield is_late
     finally:
         done.set()
 
 
-def _renew(lease: Lease[J], done: threading.Event) -> None:
-    while not done.wait(lease.seconds / 3):
+def _renew(lease: Lease[J], done: threading.Event, is_late: threading.Event, limit: float) -> None:
+    end = time.monotonic() + limit
+    while not done.wait(max(0.0, min(lease.seconds / 3, end - time.monotonic()))):
+        if time.monotonic() >= end:
+            log.warning("%s: not done after %g s (ANSWER_SECONDS); the attempt is given up", lease, limit)
+            is_late.set()
+            lease.is_over.set()
+            return
         try:
             lease.renew()
         except Exception as error:

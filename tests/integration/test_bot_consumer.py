@@ -19,7 +19,7 @@ from service.chat.respond import APOLOGY
 from service.models import DEAD, DONE, LEASED, QUEUED, InboxItem, User
 from service.models.base import utc_now
 from tests.support.chat import lease_left, make_chatbot, make_user, reloaded, send, transcript
-from tests.support.providers import Failing, Recorder, overloaded
+from tests.support.providers import Endless, Failing, Recorder, overloaded
 from tests.support.workers import eventually
 
 pytestmark = pytest.mark.usefixtures("service_database")
@@ -212,12 +212,44 @@ def test_a_lease_is_renewed_for_as_long_as_the_work_takes() -> None:
     item = send(make_chatbot(), "Hello")
     lease = claim(INBOX, "me", 0.3)
     assert lease is not None
-    with renewing(lease):
+    with renewing(lease, 30.0):
         first = reloaded(item).leased_until
         assert first is not None
         eventually(lambda: utc_now() > first + timedelta(seconds=0.2))
         assert lease_left(item) > timedelta(0)
         assert claim(INBOX, "other", 0.3) is None
+
+
+@on_sqlite
+def test_an_answer_that_takes_too_long_is_broken_off_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    item = send(make_chatbot(), "A private question")
+    worker = answering(Endless(hears=True))
+    worker.limit = 0.2
+    worker.drain()
+    stored = reloaded(item)
+    assert (stored.state, stored.attempts) == (QUEUED, 1)
+    assert stored.error == "TookTooLong: It was not done within 0.2 s (ANSWER_SECONDS)."
+    assert f"inbox {item.id}: attempt 1 failed, next in 1 s: TookTooLong" in caplog.text
+    assert transcript() == []
+    make_due()
+    answering(Recorder("Hi.")).drain()
+    assert transcript() == [("user", "A private question"), ("assistant", "Hi.")]
+
+
+def test_what_hears_no_reproach_loses_its_lease() -> None:
+    item, deaf = send(make_chatbot(), "Hello"), Endless(hears=False)
+    worker = answering(deaf)
+    worker.limit, worker.seconds = 0.2, 0.3
+    hanging = threading.Thread(target=worker.step)
+    hanging.start()
+    try:
+        eventually(lambda: reloaded(item).state == LEASED)
+        eventually(lambda: claim(INBOX, "another", 30))
+        assert (reloaded(item).leased_by, reloaded(item).attempts) == ("another", 2)
+    finally:
+        deaf.released.set()
+        hanging.join()
+    assert (reloaded(item).leased_by, reloaded(item).attempts) == ("another", 2)
 
 
 @on_sqlite

@@ -90,7 +90,7 @@ def test_what_failed_is_due_again() -> None:
 
 
 def test_a_duty_is_renewed_while_the_work_takes_longer_than_its_time() -> None:
-    with holding("poll", "one", 0.3) as held:
+    with holding("poll", "one", 1.5) as held:
         assert held is not None
         end = utc_now() + time_left()
         eventually(lambda: utc_now() > end + timedelta(seconds=0.2))
@@ -101,7 +101,7 @@ def test_a_duty_is_renewed_while_the_work_takes_longer_than_its_time() -> None:
 
 
 def test_work_is_told_when_its_duty_was_taken_over() -> None:
-    with holding("poll", "one", 0.3) as held:
+    with holding("poll", "one", 1.5) as held:
         assert held is not None
         Duty.update(holder="two", held_until=utc_now() + HOUR).execute()
         eventually(lambda: not held.is_mine)
@@ -112,7 +112,7 @@ def test_without_a_database_a_duty_is_lost_when_its_time_is_up(monkeypatch: pyte
     def unreachable(*_: object, **__: object) -> bool:
         raise pw.OperationalError("connection refused")
 
-    with holding("poll", "one", 0.2) as held:
+    with holding("poll", "one", 1.5) as held:
         assert held is not None
         monkeypatch.setattr(duty, "hold", unreachable)
         assert held.is_mine

@@ -60,7 +60,7 @@ def never() -> bool:
 
 
 def schedule(*wanted: Job, holder: str = "one") -> Schedule:
-    return Schedule(wanted, holder, threading.Event())
+    return Schedule(wanted, holder, threading.Event(), always)
 
 
 def answered(content: str = "Hello", *, thread: str = "one", chatbot: Chatbot | None = None) -> InboxItem:
@@ -139,7 +139,7 @@ def test_a_job_that_was_broken_off_by_the_end_of_its_worker_is_still_due() -> No
         assert not go_on()
         return "broken off"
 
-    Schedule([Job("work", 60, work)], "one", stop).round()
+    Schedule([Job("work", 60, work)], "one", stop, always).round()
     assert (Duty.get().done_at, Duty.get().holder) == (None, None)
 
 
@@ -155,7 +155,7 @@ def test_an_unreachable_database_is_told_of_once_and_the_schedule_goes_on(caplog
         stop.set()
         return ""
 
-    Schedule([Job("work", 0, work)], "one", stop).run()
+    Schedule([Job("work", 0, work)], "one", stop, always).run()
     assert len(calls) == 3
     assert caplog.text.count("jobs: stopped by OperationalError") == 1
 

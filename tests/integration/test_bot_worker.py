@@ -8,13 +8,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from service.database import proxy
-from service.models import DONE, QUEUED, Conversation, InboxItem, Message
+from service.models import DONE, LEASED, QUEUED, Conversation, InboxItem, Message
 from service.url import DatabaseUrl
 from tests.support.chat import asked, make_chatbot, reloaded, send, transcript
-from tests.support.postgresql import Server
+from tests.support.postgresql import Server, free_port
+from tests.support.processes import answer
 from tests.support.workers import Workers, eventually, workers
 
 on_sqlite = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
@@ -168,6 +170,57 @@ def test_an_idle_worker_answers_a_new_message_soon(started: Workers) -> None:
     item = send(chatbot, "Hello")
     eventually(lambda: is_answered(item))
     assert time.monotonic() - began < 0.7
+
+
+@on_sqlite
+def test_the_port_tells_of_health_and_of_work(started: Workers) -> None:
+    item = send(make_chatbot(), "A private question")
+    port = free_port()
+    started.start(WORKER_PORT=str(port))
+    eventually(lambda: is_answered(item))
+    health = httpx.get(f"http://127.0.0.1:{port}/healthz")
+    assert (health.status_code, health.json()["status"]) == (200, "ok")
+    assert set(health.json()["quiet_seconds"]) == {"inbox", "jobs"}
+    metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    assert 'slipway_done_total{queue="inbox"} 1.0' in metrics
+    assert 'slipway_queue_depth{queue="inbox"} 0.0' in metrics
+    assert "private" not in metrics
+    assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 404
+
+
+@on_sqlite
+def test_a_port_that_is_taken_costs_the_view_and_not_the_worker(started: Workers) -> None:
+    port = free_port()
+    started.start(WORKER_PORT=str(port))
+    eventually(lambda: answer(port, "/healthz") == 200)
+    second = started.start(WORKER_PORT=str(port))
+    eventually(lambda: f"Port {port} (WORKER_PORT) can't be used: Address already in use" in started.log)
+    item = send(make_chatbot(), "Hello")
+    eventually(lambda: is_answered(item))
+    assert second.poll() is None
+
+
+def test_a_loop_that_hangs_is_named_and_its_worker_ends_so_that_it_is_started_anew(started: Workers) -> None:
+    item = send(make_chatbot(model_provider="deaf"), "Hello")
+    port = free_port()
+    settings = {"ANSWER_SECONDS": "1", "TEST_GRACE_SECONDS": "0.5", "TEST_DRAIN_SECONDS": "1.5"}
+    process = started.start(WORKER_PORT=str(port), **settings)
+    eventually(lambda: answer(port, "/healthz") == 503)
+    reason = httpx.get(f"http://127.0.0.1:{port}/healthz").json()["reason"]
+    assert reason.startswith("The loop for inbox has not moved for ")
+    assert process.wait(10) == 1
+    assert "Stopping, so that the worker is started anew." in started.log
+    assert reloaded(item).attempts == 1, "the attempt counts, or the message would end every worker for ever"
+    assert f"inbox {item.id}: not finished in time; given back" not in started.log
+
+
+def test_a_worker_that_is_told_to_stop_does_not_wait_for_a_provider_that_hangs(started: Workers) -> None:
+    item = send(make_chatbot(model_provider="deaf"), "Hello")
+    process = started.start(TEST_DRAIN_SECONDS="0.3", LEASE_SECONDS="60")
+    eventually(lambda: reloaded(item).state == LEASED)
+    process.terminate()
+    assert process.wait(10) == 0
+    assert (reloaded(item).state, reloaded(item).attempts) == (QUEUED, 0)
 
 
 @on_sqlite

@@ -1,4 +1,4 @@
-"""The real worker process, with the gated provider beside the built-in ones: python -m tests.support.gated_worker"""
+"""The real worker process, with providers of the tests beside its own: python -m tests.support.gated_worker"""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from service.bot.__main__ import main
-from tests.support.providers import Gated
+from tests.support.providers import Endless, Gated
 
 if __name__ == "__main__":
     gated = Gated(Path(os.environ["TEST_GATE"]))
-    sys.exit(main({"gated": gated}, float(os.environ["TEST_DRAIN_SECONDS"])))
+    drain, grace = float(os.environ["TEST_DRAIN_SECONDS"]), float(os.environ["TEST_GRACE_SECONDS"])
+    sys.exit(main({"gated": gated, "endless": Endless(hears=True), "deaf": Endless(hears=False)}, drain, grace))

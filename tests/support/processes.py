@@ -23,7 +23,7 @@ def environment(url: DatabaseUrl, **settings: str) -> dict[str, str]:
     """A clean environment with the virtual environment's commands first on the path."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-    return kept | {"PATH": path, "PYTHONUNBUFFERED": "1", "DATABASE_URL": as_text(url)} | settings
+    return kept | {"PATH": path, "PYTHONUNBUFFERED": "1", "WORKER_PORT": "0", "DATABASE_URL": as_text(url)} | settings
 
 
 def as_text(url: DatabaseUrl) -> str:

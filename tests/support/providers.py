@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from service.chat.providers import Chunk, ProviderError, Request
+from service.chat.providers import Cancelled, Chunk, ProviderError, Request
 
 
 @dataclass
@@ -50,3 +51,18 @@ class Gated:
         while not (self.gate / "open").exists():
             time.sleep(0.005)
         yield request.question
+
+
+@dataclass
+class Endless:
+    """Never answers. One that hears ends when it is told that nobody waits any more; a deaf one hangs on, until the
+    test lets go of it."""
+
+    hears: bool
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def stream(self, request: Request) -> Iterator[Chunk]:
+        yield "Let me think"
+        while not (self.hears and request.is_cancelled()) and not self.released.wait(0.005):
+            pass
+        raise Cancelled

@@ -39,6 +39,8 @@ class Workers:
             "LEASE_SECONDS": "1",
             "TEST_GATE": str(self.gate),
             "TEST_DRAIN_SECONDS": "8",
+            "TEST_GRACE_SECONDS": "60",
+            "WORKER_PORT": "0",
         }
         with (self.folder / "log").open("ab") as log:
             command = [sys.executable, "-m", "tests.support.gated_worker"]

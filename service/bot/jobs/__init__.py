@@ -8,6 +8,8 @@ from service.bot.jobs import leftovers, retention, usage, words
 from service.bot.jobs.schedule import Job
 
 MINUTE, HOUR = 60.0, 3600.0
+# Between two questions whether to go on, such as the counting of one day or the deletion of one conversation.
+LONGEST_STEP = 600.0
 
 
 def wanted(retention_days: int | None) -> list[Job]:

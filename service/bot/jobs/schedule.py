@@ -38,14 +38,17 @@ def due(jobs: Sequence[Job], asked: Mapping[str, float], now: float) -> list[Job
 
 
 class Schedule:
-    def __init__(self, jobs: Sequence[Job], holder: str, stop: threading.Event) -> None:
-        self._jobs, self._holder, self._stop = jobs, holder, stop
+    """`beat` is called whenever the schedule goes round or a job goes on."""
+
+    def __init__(self, jobs: Sequence[Job], holder: str, stop: threading.Event, beat: Callable[[], object]) -> None:
+        self._jobs, self._holder, self._stop, self._beat = jobs, holder, stop, beat
         self._asked: dict[str, float] = {}
 
     def run(self) -> None:
         """Do what is due until told to stop."""
         outage = Outage("jobs", self._stop)
         while not self._stop.is_set():
+            self._beat()
             try:
                 self.round()
                 outage.end()
@@ -66,6 +69,7 @@ class Schedule:
 
             def go_on() -> bool:
                 """Also a breath, in which others reach the database."""
+                self._beat()
                 return not self._stop.wait(BREATH_SECONDS) and held.is_mine
 
             try:
