@@ -6,11 +6,11 @@ from typing import Any
 
 import peewee as pw
 from flask import Blueprint, render_template, request
-from wtforms import SelectField, StringField
+from wtforms import StringField
 
 from service import audit
 from service.admin import paging
-from service.admin.filters import Conditions, Day, Filters, beginning, end
+from service.admin.filters import Choice, Conditions, Day, Filters, beginning, end
 from service.admin.forms import Storable, at_most, strip
 from service.admin.permissions import needs
 from service.models import OWNER, AuditEvent, User
@@ -20,6 +20,7 @@ pages = Blueprint("audit_log", __name__, url_prefix="/audit-log")
 PAGE_SIZE = 50
 # Of so many latest events the actions are offered; older ones can be typed.
 OFFERED = 1000
+EMPTY: tuple[object, ...] = ("", None, [], {})
 CONDITIONS: Conditions = {
     "who": lambda email: AuditEvent.actor == email,
     "action": lambda words: (AuditEvent.action == words) | AuditEvent.action.startswith(f"{words}."),
@@ -29,7 +30,7 @@ CONDITIONS: Conditions = {
 
 
 class AuditFilters(Filters):
-    who = SelectField("Who")
+    who = Choice("Who")
     action = StringField("Action", [at_most(60), Storable()], filters=[strip])
     since = Day("From")
     until = Day("To")
@@ -46,12 +47,23 @@ def index() -> str:
     page = paging.take(list(query.limit(PAGE_SIZE + 1)), PAGE_SIZE)
     return render_template(
         "audit_log.html",
-        events=page.rows,
+        events=[(event, described(event.details)) for event in page.rows],
         filters=filters,
         actions=_actions(),
         is_first=before is None,
         older=page.rows[-1].id if page.has_more else None,
     )
+
+
+def described(details: dict[str, Any]) -> list[str]:
+    """Each detail in words; what is empty says nothing."""
+    return [f"{name.replace('_', ' ')}: {_words(value)}" for name, value in details.items() if value not in EMPTY]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {inner}" for name, inner in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _people() -> list[str]:

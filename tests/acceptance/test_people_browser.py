@@ -133,7 +133,7 @@ def test_a_token_is_made_with_the_keyboard_and_copied(site: Site) -> None:
     page.get_by_role("button", name="Copy").click()
     shows(page, "Copied")
     assert page.evaluate("navigator.clipboard.readText()") == key
-    page.get_by_role("link", name="To the tokens").click()
+    page.get_by_role("link", name="Back to the tokens").click()
     press(page, "Revoke Website")
     shows(page, "Website is revoked.")
     assert site.surprises() == []

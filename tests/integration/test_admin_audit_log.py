@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from service import audit
-from service.admin.audit_log import PAGE_SIZE
+from service.admin.audit_log import PAGE_SIZE, described
 from service.models import AuditEvent, User
 from service.url import DatabaseUrl
 from tests.support.panel import EMAIL, ONE_ENGINE, Browser, add_user, panel, signed_in
@@ -49,6 +49,26 @@ def test_an_event_tells_who_did_what_to_what_from_where(owner: Browser) -> None:
     for words in ("person.role", "role: owner", "was: editor", "203.0.113.7", EMAIL, "the command line", "just now"):
         assert words in page
     assert "teams: &lt;Harbour&gt;, Office" in page
+
+
+@ONE_ENGINE
+def test_a_list_that_nobody_has_narrowed_complains_of_nothing(owner: Browser) -> None:
+    page = owner.read("/audit-log/")
+    assert "is-invalid" not in page
+    assert '<details class="panel">' in page, "the filters are folded away"
+
+
+@pytest.mark.parametrize(
+    ("details", "words"),
+    [
+        ({}, []),
+        ({"role": "owner", "filtered_by": "", "scopes": [], "filters": {}, "why": None}, ["role: owner"]),
+        ({"scopes": ["read", "chat"], "is_active": False}, ["scopes: read, chat", "is active: False"]),
+        ({"filters": {"chatbot": 3, "since": "2026-01-01"}}, ["filters: chatbot 3, since 2026-01-01"]),
+    ],
+)
+def test_details_are_put_into_words(details: dict[str, Any], words: list[str]) -> None:
+    assert described(details) == words
 
 
 @pytest.mark.parametrize(

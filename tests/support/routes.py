@@ -189,6 +189,7 @@ def furnish(user: User) -> Values:
         chatbot=chatbot, channel="telegram", external_id="1", thread="7", content="Hello?", state=DEAD, error="Refused."
     )
     persona = Persona.create(user=user, name="Harbour master", description="Calm, brief, knows every boat.")
+    mate = User.create(email=f"mate-{user.id}@example.org", name="Mate", password_hash="-", totp_secret="A" * 32)
     return {
         "chatbot_id": chatbot.id,
         "number": 1,
@@ -201,7 +202,7 @@ def furnish(user: User) -> Values:
         "call_id": call.id,
         "kind": "inbox",
         "letter_id": dead.id,
-        "user_id": user.id,
+        "user_id": mate.id,
         "token": invitations.issue("new@example.org", EDITOR, chatbot.creator, user),
         "token_id": tokens.issue(user, "The harbour's website", ["read"]).token.id,
         "invitation_id": Invitation.get().id,
