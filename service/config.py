@@ -14,7 +14,7 @@ from service.url import ROOT, BadUrl, DatabaseUrl, parse
 __all__ = ["Config", "ConfigError"]
 
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
-_SECRETS = {"api_keys", "secret_key", "admin_password", "telegram_bot_token"}
+_SECRETS = {"api_keys", "mcp_servers", "secret_key", "admin_password", "telegram_bot_token"}
 
 
 class Config(NamedTuple):
@@ -44,6 +44,7 @@ class Config(NamedTuple):
     retention_days: int | None
     api_keys: Mapping[str, str]
     provider_urls: tuple[str, ...]
+    mcp_servers: str
     log_level: str
     log_format: str
     api_rate_limit: int
@@ -90,6 +91,7 @@ class Config(NamedTuple):
             retention_days=env.days("RETENTION_DAYS"),
             api_keys=env.secrets("_API_KEY"),
             provider_urls=env.addresses("PROVIDER_URLS"),
+            mcp_servers=env.secret("MCP_SERVERS"),
             log_level=env.choice("LOG_LEVEL", "info", ("debug", "info", "warning", "error")),
             log_format=env.choice("LOG_FORMAT", "text", ("text", "json")),
             api_rate_limit=env.small_number("API_RATE_LIMIT", 120, least=1, most=1_000_000),

@@ -16,7 +16,7 @@ from types import MappingProxyType, TracebackType
 
 TEXT, JSON = "text", "json"
 # They log addresses, which hold the bot's token, and message texts; Peewee's are the values in its SQL.
-_TALKATIVE = ("httpx", "httpcore", "telegram", "peewee", "mcp", "openai")
+_TALKATIVE = ("httpx", "httpx2", "httpcore", "httpcore2", "telegram", "peewee", "mcp", "openai")
 # A shorter one is a word: taken out, it would take half of the log with it.
 SHORTEST_SECRET = 8
 

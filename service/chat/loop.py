@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 # How soon after a cancellation its stream is closed.
 GLANCE = 0.1
-CLOSING = 3.0
+CLOSING = 5.0
 
 
 class Loop:
@@ -27,6 +27,7 @@ class Loop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._running: set[asyncio.Task[Any]] = set()
         self._closers: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def run(self, work: Coroutine[Any, Any, T], is_cancelled: IsCancelled) -> T:
@@ -68,10 +69,17 @@ class Loop:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="network", daemon=True)
                 self._thread.start()
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+            return asyncio.run_coroutine_threadsafe(self._tracked(work), self._loop)
+
+    async def _tracked(self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.current_task()
+        assert task is not None  # for mypy: this is a coroutine
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await work
 
     def before_closing(self, closer: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Have this done on the loop when all else has ended."""
+        """Have this done on the loop once the work there has ended."""
         self._closers.append(closer)
 
     def close(self) -> None:
@@ -80,12 +88,19 @@ class Loop:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is None or thread is None:
             return
-        with contextlib.suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(_break_off(self._closers), loop).result(CLOSING)
+        try:
+            asyncio.run_coroutine_threadsafe(self._end(), loop).result(CLOSING)
+        except TimeoutError:
+            return  # what does not want to end ends with the process
         loop.call_soon_threadsafe(loop.stop)
         thread.join(CLOSING)
-        if not thread.is_alive():
-            loop.close()
+        loop.close()
+
+    async def _end(self) -> None:
+        """The work first, which uses what the closers close; then whatever those left."""
+        await _ended(set(self._running))
+        await asyncio.gather(*(closer() for closer in self._closers), return_exceptions=True)
+        await _ended({task for task in asyncio.all_tasks() if task is not asyncio.current_task()})
 
 
 def _is_done(future: Future[Any]) -> bool:
@@ -102,9 +117,7 @@ def _next(came: queue.SimpleQueue[tuple[T] | None], is_cancelled: IsCancelled) -
             return came.get(timeout=GLANCE)
 
 
-async def _break_off(closers: list[Callable[[], Coroutine[Any, Any, None]]]) -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
+async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    await asyncio.gather(*(closer() for closer in closers), return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)

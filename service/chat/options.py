@@ -59,7 +59,7 @@ def _text(value: Any) -> str:
     return value.strip()
 
 
-def _address(value: Any) -> str:
+def address(value: Any) -> str:
     """An address to send requests to. Who it is asked as, `api_key_env` says: a version can't be changed, and it is
     read by many, so it holds no password."""
     text = _text(value).rstrip("/")
@@ -77,7 +77,7 @@ def _address(value: Any) -> str:
     return text
 
 
-def _key_name(value: Any) -> str:
+def variable(value: Any) -> str:
     """Only names that end so: else a version could send any secret of the process to an address of its own."""
     if value is None or value == "":
         return ""
@@ -113,7 +113,7 @@ def _server(entry: Any) -> ToolServer:
     if url is None and "api_key_env" in found:
         raise ValueError(f"gives the server {name} a key and no url; the operator's servers have their own")
     try:
-        return ToolServer(name, _address(url) if url is not None else "", _key_name(found.get("api_key_env")))
+        return ToolServer(name, address(url) if url is not None else "", variable(found.get("api_key_env")))
     except ValueError as error:
         raise ValueError(f"names the server {name}, whose entry {error}") from None
 
@@ -126,8 +126,8 @@ def _checked(check: Check, default: Any) -> Any:
 class Options:
     """`config`: for the provider, the history and the tools. Empty texts and None mean: not set."""
 
-    base_url: str = _checked(_address, DEFAULT_URL)
-    api_key_env: str | None = _checked(_key_name, None)
+    base_url: str = _checked(address, DEFAULT_URL)
+    api_key_env: str | None = _checked(variable, None)
     temperature: float | None = _checked(_number(0, 2), None)
     top_p: float | None = _checked(_number(0, 1), None)
     max_tokens: int | None = _checked(_whole(1, 1_000_000), None)
@@ -151,8 +151,8 @@ class Options:
 class RetrievalOptions:
     """`rag_settings`: where passages are asked for, and how many. Without a url there is no retrieval."""
 
-    url: str = _checked(_address, "")
-    api_key_env: str = _checked(_key_name, "")
+    url: str = _checked(address, "")
+    api_key_env: str = _checked(variable, "")
     top_k: int = _checked(_whole(1, 50), 4)
     namespace: str = _checked(_text, "")
     max_tokens: int = _checked(_whole(1, 100_000), 1_500)

@@ -9,16 +9,26 @@ import httpx
 
 from service.chat.keyring import Keyring
 from service.chat.loop import Loop
+from service.chat.tools.servers import Defined
+from service.chat.tools.sessions import Sessions
 
 CONNECT, SILENCE = 10.0, 60.0  # seconds without a connection, and without a byte
 
 
 class Outside:
-    """Costs nothing until something is reached."""
+    """Costs nothing until something is reached. `servers` are the operator's MCP servers."""
 
-    def __init__(self, keys: Mapping[str, str] | None = None, allowed: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        keys: Mapping[str, str] | None = None,
+        allowed: Iterable[str] = (),
+        servers: Mapping[str, Defined] | None = None,
+    ) -> None:
         self.loop = Loop()
         self.keyring = Keyring(keys, allowed)
+        self.servers = dict(servers or {})
+        self.sessions = Sessions()
+        self.loop.before_closing(self.sessions.close)
 
     @cached_property
     def http(self) -> httpx.AsyncClient:

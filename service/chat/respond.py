@@ -15,9 +15,10 @@ from service.chat.outside import Outside
 from service.chat.providers import Cut, Providers, Usage
 from service.chat.retrieval import Retrieved
 from service.chat.text import shortened, storable
+from service.chat.tools.offer import Called
 from service.chat.wake import OUTBOX, wake
 from service.database import connection, writing
-from service.models import SETTINGS, Conversation, InboxItem, Message, OutboxItem
+from service.models import SETTINGS, Conversation, InboxItem, Message, OutboxItem, ToolLog
 from service.models.base import shared_now, utc_now
 
 # Who asks here comes for the answer; elsewhere it is delivered.
@@ -38,6 +39,7 @@ class Answer:
     output_tokens: int | None = None
     error: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    tool_logs: list[int] = field(default_factory=list)
 
 
 def respond(
@@ -59,7 +61,7 @@ def respond(
     turns = (*contexts.history(context), context.asked)
     outside = outside or Outside()
     pieces = dialogue.pieces(settings, turns, providers, outside, persona=persona, is_cancelled=is_cancelled)
-    answer = _collected(pieces)
+    answer = _collected(pieces, context)
     return _write(context, answer, settle)
 
 
@@ -77,7 +79,7 @@ def remark(item: InboxItem, text: str, settle: Settle, change: Callable[[Convers
         return reply
 
 
-def _collected(pieces: Iterable[Piece]) -> Answer:
+def _collected(pieces: Iterable[Piece], context: Context) -> Answer:
     answer = Answer()
     for piece in pieces:
         match piece:
@@ -86,6 +88,8 @@ def _collected(pieces: Iterable[Piece]) -> Answer:
             case Usage():
                 answer.input_tokens = min((answer.input_tokens or 0) + piece.input_tokens, LARGEST)
                 answer.output_tokens = min((answer.output_tokens or 0) + piece.output_tokens, LARGEST)
+            case Called():
+                answer.tool_logs.append(_log(piece, context))
             case Retrieved():
                 answer.metadata |= _found(piece)
             case Cut():
@@ -102,6 +106,21 @@ def _found(retrieved: Retrieved) -> dict[str, Any]:
     return {"sources": list(dict.fromkeys(passage.source for passage in retrieved.passages))}
 
 
+def _log(called: Called, context: Context) -> int:
+    """At once, since the tool has done what it does, whatever becomes of the answer."""
+    with connection():
+        row = ToolLog.create(
+            session=context.conversation,
+            server=called.server,
+            tool=called.tool[:120],
+            arguments=dict(called.arguments),
+            result=called.result,
+            error=called.error,
+            duration_ms=min(called.duration_ms, LARGEST),
+        )
+    return int(row.id)
+
+
 def _write(context: Context, answer: Answer, settle: Settle) -> Message:
     with connection() as database, writing(database):
         settle()
@@ -111,6 +130,7 @@ def _write(context: Context, answer: Answer, settle: Settle) -> Message:
         )
         reply = _reply(context, conversation, question, answer)
         _note_reply(context.item, reply)
+        _note_calls(answer.tool_logs, reply)
         if context.item.channel not in COLLECTED:
             OutboxItem.create(
                 conversation=conversation,
@@ -144,6 +164,12 @@ def _note_reply(item: InboxItem, reply: Message) -> None:
     rows = InboxItem.update(reply=reply).where(InboxItem.id == item.id).execute()
     if rows != 1:
         raise RuntimeError(f"Inbox {item.id} is not there any more, so its reply is not written.")
+
+
+def _note_calls(tool_logs: list[int], reply: Message) -> None:
+    """The calls belong to the answer that was made with them. Rows that retention has removed since are no loss."""
+    if tool_logs:
+        ToolLog.update(session=reply.conversation_id, message=reply).where(ToolLog.id.in_(tool_logs)).execute()
 
 
 def _begun(context: Context) -> Conversation:

@@ -16,6 +16,18 @@ def storable_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {key: storable(value) if isinstance(value, str) else value for key, value in metadata.items()}
 
 
+def storable_json(value: Any) -> Any:
+    """The same for every text in it."""
+    match value:
+        case str():
+            return storable(value)
+        case list():
+            return [storable_json(entry) for entry in value]
+        case dict():
+            return {storable(key): storable_json(entry) for key, entry in value.items()}
+    return value
+
+
 def shortened(text: str, length: int) -> str:
     """On one line, with an ellipsis where it had to be cut."""
     line = " ".join(text.split())

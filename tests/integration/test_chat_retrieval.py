@@ -137,5 +137,5 @@ def test_nobody_waits_for_a_retrieval_when_nobody_waits_for_the_answer(outside: 
         began = time.monotonic()
         with pytest.raises(Cancelled):
             respond(item, {"offline": Recorder()}, lambda: None, outside, is_cancelled=lambda: bool(server.asked))
-        assert server.left.wait(5)
+        assert server.left.wait(10)
     assert time.monotonic() - began < 10

@@ -29,6 +29,7 @@ from tests.support.endpoint import (
     refusing,
     saying,
 )
+from tests.support.workers import eventually
 
 KEY = "sk-that-must-stay-secret"
 
@@ -228,7 +229,7 @@ def test_an_answer_that_goes_on_and_on_is_broken_off(provider: OpenAI) -> None:
     flood = event(delta(content="x" * 10_000))
     with endpoint(Reply((UntilLeft(flood, every=0),))) as server:
         error = failure(provider, request(server))
-        assert server.left.wait(5)
+        assert server.left.wait(10)
     assert str(error) == "The endpoint's answer went on without an end."
 
 
@@ -237,7 +238,7 @@ def test_an_endpoint_that_only_keeps_the_line_open_is_left_after_the_time_that_t
 ) -> None:
     with endpoint(Reply((UntilLeft(b": still here\n\n"),))) as server:
         error = failure_at_first(provider, request(server, {"timeout": 1}))
-        assert server.left.wait(5)
+        assert server.left.wait(10)
     assert str(error).endswith("did not finish its answer in 1 s (config.timeout).")
     assert error.is_temporary
 
@@ -263,10 +264,15 @@ def test_a_cancelled_answer_hangs_up_at_once(provider: OpenAI, began: bool) -> N
         chunks = provider.stream(request(server, is_cancelled=cancelled.is_set))
         if began:
             assert next(chunks) == "Once"
-        threading.Timer(0.1, cancelled.set).start()
+        threading.Thread(target=_when_asked, args=(server, cancelled), daemon=True).start()
         with pytest.raises(Cancelled):
             list(chunks)
-        assert server.left.wait(5)
+        assert server.left.wait(10)
+
+
+def _when_asked(server: Endpoint, cancelled: threading.Event) -> None:
+    eventually(lambda: server.asked)
+    cancelled.set()
 
 
 def test_a_listener_who_goes_away_hangs_up_too(provider: OpenAI) -> None:
@@ -274,7 +280,7 @@ def test_a_listener_who_goes_away_hangs_up_too(provider: OpenAI) -> None:
         chunks = provider.stream(request(server))
         next(chunks)
         chunks.close()  # type: ignore[attr-defined]  # it is a generator
-        assert server.left.wait(5)
+        assert server.left.wait(10)
 
 
 def test_nobody_waits_through_a_pause_for_an_answer_that_was_cancelled(provider: OpenAI) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from service.models import DEAD, DONE, QUEUED, Chatbot, Message
-from service.url import DatabaseUrl
+from service.models import DEAD, DONE, QUEUED, Chatbot, Message, ToolLog
+from service.url import ROOT, DatabaseUrl
 from tests.support.chat import make_chatbot, reloaded, send, transcript
 from tests.support.endpoint import Endpoint, Reply, UntilLeft, delta, endpoint, event, refusing, saying
 from tests.support.workers import Workers, eventually, workers
@@ -69,6 +71,29 @@ def test_a_worker_that_stops_hangs_up_on_an_endless_answer_and_gives_the_message
         eventually(lambda: server.asked)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-        assert server.left.wait(5)
+        assert server.left.wait(10)
     assert (reloaded(item).state, reloaded(item).attempts) == (QUEUED, 0)
     assert Message.select().count() == 0
+
+
+def test_a_worker_uses_the_operators_tools_and_ends_their_server_when_it_stops(
+    started: Workers, tmp_path: Path
+) -> None:
+    log = tmp_path / "tools"
+    command = [sys.executable, "-m", "tests.support.mcp_server"]
+    given = {"shop": {"command": command, "env": {"PYTHONPATH": str(ROOT), "TEST_LOG": str(log)}}}
+    item = send(make_chatbot(config={"mcp_servers": ["shop"]}), 'Please add {"a": 1, "b": 2}')
+    process = started.start(MCP_SERVERS=json.dumps(given))
+    eventually(lambda: reloaded(item).state == DONE, 30)
+    assert "The tool said: “3”." in transcript()[1][1]
+    assert ToolLog.get().result == "3"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+    server = int(log.read_text().split()[1])
+    eventually(lambda: not Path(f"/proc/{server}").exists())
+
+
+def test_servers_that_are_not_well_defined_stop_the_start(started: Workers) -> None:
+    process = started.start(MCP_SERVERS='{"shop": {"command": "sh"}}')
+    assert process.wait(20) == 2
+    assert started.log == 'MCP_SERVERS: shop needs a command as a list of words: ["program", "argument"].\n'

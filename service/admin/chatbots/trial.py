@@ -15,6 +15,8 @@ from service.chat.preview import preview
 from service.chat.providers import Cut, ProviderError, Turn, Usage, built_in
 from service.chat.retrieval import Retrieved
 from service.chat.text import storable
+from service.chat.tools import servers
+from service.chat.tools.offer import Called
 from service.config import Config
 
 SECONDS = 60.0
@@ -40,17 +42,21 @@ class Answer:
 
 
 def events(config: Config, settings: Mapping[str, Any], turns: tuple[Turn, ...]) -> Iterator[Event]:
-    """What comes of the last turn, as it comes; it always comes to an end."""
+    """What comes of the last turn, as it comes; it always comes to an end. Tools do what they do, as they would for
+    anybody else."""
+    try:
+        defined = servers.parse(config.mcp_servers)
+    except servers.ServersError as error:
+        yield Event("error", str(error))
+        return
     if not _places.acquire(blocking=False):
         yield Event("error", "Others are trying their drafts at this moment. Wait a little, then try again.")
         return
-    outside, deadline = Outside(config.api_keys, config.provider_urls), time.monotonic() + SECONDS
+    outside, deadline = Outside(config.api_keys, config.provider_urls, defined), time.monotonic() + SECONDS
     try:
         answer = preview(settings, turns, built_in(outside), outside, is_cancelled=lambda: time.monotonic() > deadline)
         for piece in answer:
             yield from _told(piece)
-        if settings["config"].get("mcp_servers"):
-            yield Event("remark", "Tools are not called while a draft is tried.")
     except ProviderError as error:
         yield Event("error", str(error))
     except Cancelled:
@@ -98,6 +104,9 @@ def _told(piece: Any) -> Iterator[Event]:
         yield Event("text", piece)
     elif isinstance(piece, Usage):
         yield Event("remark", f"{piece.input_tokens:,} tokens in, {piece.output_tokens:,} out.")
+    elif isinstance(piece, Called):
+        outcome = piece.error or f"called, {piece.duration_ms:,} ms."
+        yield Event("remark", f"{piece.server} · {piece.tool}: {outcome}")
     elif isinstance(piece, Cut):
         yield Event("remark", "Cut off: the answer reached the longest that is allowed.")
     elif isinstance(piece, Retrieved):

@@ -9,7 +9,7 @@ from typing import Any
 
 from service.chat.options import Options
 from service.chat.providers.talk import Chunk, Cut, ProviderError, Request, Tool, ToolCall, Turn, Usage
-from service.chat.text import shortened
+from service.chat.text import shortened, storable
 
 DONE = "[DONE]"
 # Some ten times what the longest answer of today's models holds.
@@ -142,7 +142,7 @@ def complaint(event: Mapping[str, Any]) -> str:
     """What an endpoint says in its own words, on one line."""
     error = event.get("error", event)
     words = error.get("message") if isinstance(error, Mapping) else error
-    return shortened(str(words or "it did not say why"), 300)
+    return shortened(storable(str(words or "it did not say why")), 300)
 
 
 def code(event: Mapping[str, Any]) -> str:
