@@ -19,7 +19,7 @@ from service.admin.forms import Storable, at_most, strip
 from service.admin.news import News, Place, Thread
 from service.admin.permissions import needs
 from service.admin.records import LARGEST_ID, find_conversation
-from service.api import replies, streams
+from service.api import clients, replies
 from service.chat import access, deletion, export, search
 from service.database import proxy, writing
 from service.models import EDITOR, Chatbot, ChatbotVersion, Conversation, Message, Persona, ToolLog, User
@@ -234,7 +234,7 @@ def _download(query: Any, name: str, form: str, details: dict[str, Any]) -> Resp
             return errors.page(503, BUSY)
         let_go = held.pop_all()
     _note("conversation.export", name, details)
-    streams.limit_patience()
+    clients.limit_patience()
     response = Response(export.stream(query, form), content_type=export.FORMS[form])
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
     response.call_on_close(let_go.close)

@@ -7,7 +7,6 @@ back with the place that it has reached: that is when its session is looked at a
 from __future__ import annotations
 
 import logging
-import select
 import socket
 import threading
 import time
@@ -19,6 +18,7 @@ from flask import Flask, Response, copy_current_request_context, current_app, g,
 from flask_login import current_user
 
 from service.admin.news import News, Place, Tail, read_place
+from service.api import clients
 from service.database import connection
 from service.faults import headline
 
@@ -64,7 +64,7 @@ def stream(look: Look, render: Render) -> Response:
             return _glance(look, render, reached, tail)
 
     response = Response(
-        _events(glance, place(), request.environ.get("gunicorn.socket")),
+        _events(glance, place(), clients.current()),
         content_type="text/event-stream; charset=utf-8",
         headers={"X-Accel-Buffering": "no"},
     )
@@ -87,7 +87,7 @@ def _events(
     yield f"retry: {RETRY}\n\n"
     tail: Tail | None = None
     quiet, end = 0.0, time.monotonic() + LASTS
-    while time.monotonic() < end and not _has_left(browser):
+    while time.monotonic() < end and not clients.has_left(browser):
         try:
             news, event = glance(reached, tail)
         except pw.PeeweeException as error:
@@ -104,19 +104,6 @@ def _events(
             yield ":\n\n"
         time.sleep(PAUSE)
         quiet += PAUSE
-
-
-def _has_left(browser: socket.socket | None) -> bool:
-    """While a stream is open, a browser has nothing to say on its connection but that it goes. Without this look, that
-    would show at the second beat, and somebody else would have to do without the stream until then."""
-    if browser is None:
-        return False
-    news = select.poll()
-    news.register(browser, select.POLLIN)
-    try:
-        return bool(news.poll(0)) and not browser.recv(1, socket.MSG_PEEK)
-    except OSError:
-        return True
 
 
 def _event(news: News, render: Render) -> str:

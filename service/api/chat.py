@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from flask import Response, g, url_for
 from pydantic import Field
 
-from service.api import idempotency, replies
+from service.api import clients, idempotency, replies
 from service.api.endpoints import JSON, Group
 from service.api.problems import Problem
 from service.api.records import find, find_chatbot, find_conversation, find_persona
@@ -78,7 +78,7 @@ def say(body: SaidAndWait) -> Response:
     Idempotency-Key, the same request sent again joins in waiting for the same answer."""
     item = received(body)
     with replies.seat() as is_seated:
-        settled = replies.settled(item.id, body.wait if is_seated else 0.0)
+        settled = replies.settled(item.id, body.wait if is_seated else 0.0, clients.current())
     return _response(settled)
 
 

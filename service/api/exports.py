@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any, Literal
 
@@ -10,11 +9,11 @@ from flask import Response, g
 from pydantic import Field
 
 from service.api import replies
+from service.api.clients import limit_patience
 from service.api.conversations import Filter, narrowed
 from service.api.endpoints import Group
 from service.api.problems import Problem
 from service.api.records import find_conversation
-from service.api.streams import limit_patience
 from service.api.tokens import EXPORT
 from service.api.values import Request
 from service.chat import access, export
@@ -59,12 +58,7 @@ def _file(conversations: Any, form: str, name: str) -> Response:
             raise Problem(503, "Too many downloads are under way; try again in a moment.", headers={"Retry-After": "5"})
         let_go = held.pop_all()
     limit_patience()
-    response = Response(_pieces(conversations, form, let_go), content_type=export.FORMS[form])
+    response = Response(export.stream(conversations, form), content_type=export.FORMS[form])
     response.call_on_close(let_go.close)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
     return response
-
-
-def _pieces(conversations: Any, form: str, held: ExitStack) -> Iterator[str]:
-    with held:
-        yield from export.stream(conversations, form)

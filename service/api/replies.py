@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socket import socket
 
+from service.api.clients import has_left
 from service.database import connection
 from service.models import DEAD, DONE, InboxItem
 
@@ -37,17 +39,17 @@ def is_over(item: InboxItem) -> bool:
     return item.state in (DONE, DEAD)
 
 
-def settled(number: int, seconds: float) -> InboxItem:
-    """The item once it is over, or as it is when the time is."""
+def settled(number: int, seconds: float, client: socket | None) -> InboxItem:
+    """The item once it is over, or as it is when the time is, or the client gone."""
     item = look(number)
-    for found in watch(number, seconds):
+    for found in watch(number, seconds, client):
         item = found or item
     return item
 
 
-def watch(number: int, seconds: float) -> Iterator[InboxItem | None]:
-    """The item each time its state is another, until it is over or the time is; None where there was nothing new for a
-    while, so that who waits can see whether the client is still there."""
+def watch(number: int, seconds: float, client: socket | None) -> Iterator[InboxItem | None]:
+    """The item each time its state is another, until it is over, the time is, or the client has left; None where there
+    was nothing new for a while, so that a connection without traffic is not taken for dead."""
     began = heard = time.monotonic()
     state, pause = "", FIRST_LOOK
     while True:
@@ -55,7 +57,7 @@ def watch(number: int, seconds: float) -> Iterator[InboxItem | None]:
         if item.state != state:
             state, heard = item.state, time.monotonic()
             yield item
-        if is_over(item) or time.monotonic() - began >= seconds:
+        if is_over(item) or time.monotonic() - began >= seconds or has_left(client):
             return
         if time.monotonic() - heard >= BEAT:
             heard = time.monotonic()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from socket import socket
 
-from flask import Response, request, stream_with_context
+from flask import Response, stream_with_context
 
-from service.api import chat, replies
+from service.api import chat, clients, replies
 from service.api.chat import Said
 from service.api.endpoints import Group
 from service.api.problems import Problem
@@ -25,8 +26,6 @@ MEDIA = "text/event-stream"
 LONGEST = 120.0
 # Characters in one event: a program shows the answer as it comes, and a line stays a line.
 PIECE = 400
-# Seconds in which a client has to take what it is sent; one that does not would hold a thread of the panel for ever.
-TAKING = 20.0
 
 
 @group.post("/chat/stream", scope=CHAT, body=Said, media=(MEDIA,), content=EVENT, refusals=(404, 409), is_slow=True)
@@ -44,30 +43,22 @@ def begin(body: Said) -> Response:
             )
         item = chat.received(body)
         let_go = held.pop_all()
-    limit_patience()
-    response = Response(stream_with_context(_events(item.id, let_go)), mimetype=MEDIA)
-    # Also where the stream is never begun, or left in the middle.
+    clients.limit_patience()
+    response = Response(stream_with_context(_events(item.id, clients.current())), mimetype=MEDIA)
+    # However it ends: also when it is left in the middle, or before it began.
     response.call_on_close(let_go.close)
     response.headers["X-Accel-Buffering"] = "no"  # proxies that buffer would keep it all back until the end
     return response
 
 
-def limit_patience() -> None:
-    """Let gunicorn's socket, where there is one, give up on a client that takes nothing."""
-    socket = request.environ.get("gunicorn.socket")
-    if socket is not None:
-        socket.settimeout(TAKING)
-
-
-def _events(number: int, held: ExitStack) -> Iterator[str]:
-    with held:
-        for item in replies.watch(number, LONGEST):
-            if item is None:
-                yield ": still there\n\n"
-            elif not replies.is_over(item):
-                answer = chat.answer_of(item)
-                yield _event(answer.state, answer.model_dump_json())
-        answer = chat.answer_of(replies.look(number))
+def _events(number: int, client: socket | None) -> Iterator[str]:
+    for item in replies.watch(number, LONGEST, client):
+        if item is None:
+            yield ": still there\n\n"
+        elif not replies.is_over(item):
+            answer = chat.answer_of(item)
+            yield _event(answer.state, answer.model_dump_json())
+    answer = chat.answer_of(replies.look(number))
     if answer.state in ("queued", "answering"):
         yield _event("late", answer.model_dump_json())
         return
