@@ -131,7 +131,7 @@ def test_after_a_restart_of_the_database_every_loop_goes_on(
     port = free_port()
     process = started.start(TELEGRAM_BOT_TOKEN=TOKEN, TELEGRAM_API_BASE=api.base, WORKER_PORT=str(port))
     eventually(lambda: delivered() == 1)
-    proxy.obj.close_idle()
+    proxy.obj.close()
     postgresql_server.stop()
     api.say(11, "Are you there?")
     eventually(lambda: all(f"{loop}: stopped by" in started.log for loop in ("inbox", "outbox", "Telegram")))
