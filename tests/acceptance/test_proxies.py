@@ -12,11 +12,11 @@ from tests.support.processes import Start, answer, environment, eventually
 
 @pytest.mark.parametrize(("proxies", "is_believed"), [("", False), ("1", True)])
 def test_https_is_believed_from_a_counted_proxy_alone(
-    _copied_sqlite: DatabaseUrl, start: Start, proxies: str, is_believed: bool
+    furnished_url: DatabaseUrl, start: Start, proxies: str, is_believed: bool
 ) -> None:
     """gunicorn itself would believe whoever comes from 127.0.0.1, as this test does."""
     port = free_port()
-    env = environment(_copied_sqlite, PORT=str(port), SECRET_KEY="a key of the tests", TRUSTED_PROXIES=proxies)
+    env = environment(furnished_url, PORT=str(port), SECRET_KEY="a key of the tests", TRUSTED_PROXIES=proxies)
     start("entrypoints/admin-panel.sh", env=env)
     eventually(lambda: answer(port, "/readyz") == 200)
     headers = httpx.get(f"http://127.0.0.1:{port}/sign-in", headers={"X-Forwarded-Proto": "https"}).headers
