@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
 from service.migrate.connection import Connection
-from service.migrate.history import HISTORY, JOURNAL
 from service.migrate.schema import SQLITE_SHADOWS
+from service.migrate.tables import HISTORY, JOURNAL
 
 
 @dataclass(frozen=True)
