@@ -152,4 +152,3 @@ class MessageForm(Form):
 
 class FirstMessageForm(MessageForm):
     chatbot = SelectField("Chatbot", coerce=int)
-    persona = SelectField("Persona", default="")

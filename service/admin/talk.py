@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from typing import TypeVar
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
@@ -16,7 +15,7 @@ from service.admin.news import News, Place, Thread
 from service.admin.records import find_chatbot
 from service.chat import access
 from service.chat.receive import receive
-from service.models import Chatbot, Conversation, Persona
+from service.models import Chatbot, Conversation
 
 pages = Blueprint("talk", __name__, url_prefix="/talk")
 
@@ -24,12 +23,13 @@ SomeForm = TypeVar("SomeForm", bound=MessageForm)
 
 CHANNEL = "panel"
 RECENT = 8
+# Of more, one is chosen on its own page.
+OFFERED = 100
 
 
 @pages.get("/")
 def index() -> str:
-    wanted = {"chatbot": request.args.get("chatbot", None, int), "persona": request.args.get("persona", "")}
-    return _first_page(_offering(FirstMessageForm(data=wanted)))
+    return _first_page(_offering(FirstMessageForm(chatbot=request.args.get("chatbot", None, int))))
 
 
 @pages.post("/")
@@ -38,8 +38,7 @@ def start() -> AnyResponse | tuple[str, int]:
     if not form.validate():
         return _first_page(form), 400
     # From the form's key, so that a message sent twice begins one conversation.
-    thread = f"user-{g.user.id}-{(form.key.data or '')[:12]}"
-    return _send(find_chatbot(form.chatbot.data), thread, form, _choice(form))
+    return _send(find_chatbot(form.chatbot.data), f"user-{g.user.id}-{(form.key.data or '')[:12]}", form)
 
 
 @pages.get("/<int:chatbot_id>/<thread>")
@@ -74,19 +73,14 @@ def send(chatbot_id: int, thread: str) -> AnyResponse | tuple[str, int]:
     return _send(chatbot, thread, form)
 
 
-def _choice(form: FirstMessageForm) -> dict[str, int]:
-    """The persona goes along with the first message, and from there on belongs to the conversation."""
-    return {"persona_id": int(form.persona.data)} if form.persona.data else {}
-
-
-def _send(chatbot: Chatbot, thread: str, form: MessageForm, choice: Mapping[str, int] | None = None) -> AnyResponse:
+def _send(chatbot: Chatbot, thread: str, form: MessageForm) -> AnyResponse:
     receive(
         chatbot,
         channel=CHANNEL,
         external_id=f"{g.user.id}-{form.key.data}",
         thread=thread,
         content=form.content.data or "",
-        metadata={"user_id": g.user.id, **(choice or {})},
+        metadata={"user_id": g.user.id},
     )
     return redirect(url_for("talk.show", chatbot_id=chatbot.id, thread=thread), 303)
 
@@ -122,10 +116,12 @@ def _keyed(form: SomeForm) -> SomeForm:
 
 
 def _offering(form: FirstMessageForm) -> FirstMessageForm:
-    chatbots = access.chatbots(g.user).order_by(Chatbot.title, Chatbot.id)
-    form.chatbot.choices = [(chatbot.id, chatbot.title) for chatbot in chatbots]
-    personas = Persona.select().where(Persona.user == g.user, Persona.is_active).order_by(Persona.name, Persona.id)
-    form.persona.choices = [("", "None: the chatbot as it is"), *((str(one.id), one.name) for one in personas)]
+    """With the chatbots to choose from: where there are too many for a list, the one asked for is among them."""
+    known = access.chatbots(g.user).select(Chatbot.id, Chatbot.title)
+    offered = list(known.order_by(Chatbot.title, Chatbot.id).limit(OFFERED).tuples())
+    if form.chatbot.data and form.chatbot.data not in dict(offered):
+        offered += list(known.where(Chatbot.id == form.chatbot.data).tuples())
+    form.chatbot.choices = offered
     return form
 
 
@@ -133,4 +129,4 @@ def _first_page(form: FirstMessageForm) -> str:
     is_mine = (Conversation.user == g.user) & (Conversation.channel == CHANNEL)
     recent = Conversation.select(Conversation, Chatbot).join(Chatbot).where(is_mine)
     recent = recent.order_by(Conversation.updated_at.desc()).limit(RECENT)
-    return render_template("talk/index.html", form=_keyed(form), recent=list(recent))
+    return render_template("talk/index.html", form=_keyed(form), recent=list(recent), offered=OFFERED)

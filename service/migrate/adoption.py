@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from service.migrate.connection import Connection
-from service.migrate.history import Ledger
-from service.migrate.tables import HISTORY, JOURNAL
+from service.migrate.history import HISTORY, JOURNAL, Ledger
 
 # The history tables of other tools.
 _TOOLS = {

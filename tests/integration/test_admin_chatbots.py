@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
+from html import unescape
 
 import pytest
 from flask import Flask
 
+from service.admin.chatbots.listing import PAGE_SIZE
+from service.admin.talk import OFFERED
 from service.chat import versions
 from service.models import AuditEvent, Chatbot, ChatbotVersion, Creator, CreatorUser, User
 from service.url import DatabaseUrl
@@ -45,6 +49,54 @@ def test_the_list_shows_the_live_version_of_each_chatbot(browser: Browser) -> No
     assert page.index("Newcomer") < page.index("Old hand")
     assert "version 1" in page
     assert "no version yet" in page
+
+
+def titles(page: str) -> list[str]:
+    return re.findall(r'<h2><a href="/chatbots/\d+">([^<]+)</a></h2>', page)
+
+
+def test_many_chatbots_are_shown_page_by_page_and_none_is_left_out(browser: Browser) -> None:
+    # The same title twice at the border of two pages: their order has to hold nevertheless.
+    wanted = sorted([f"Pier {number:02}" for number in range(2 * PAGE_SIZE)] + ["Pier 23", "Pier 23"])
+    for title in reversed(wanted):
+        make_chatbot(title=title)
+    found, path = [], "/chatbots/"
+    while path:
+        page = browser.read(path)
+        found += titles(page)
+        further = re.search(r'rel="next" href="([^"]+)"', page)
+        path = unescape(further[1]) if further else ""
+    assert found == wanted
+
+
+def test_a_chatbot_is_found_by_a_part_of_its_title(browser: Browser) -> None:
+    for number in range(PAGE_SIZE + 1):
+        make_chatbot(title=f"Pier {number}")
+    make_chatbot(title="100 % Harbour")
+    assert titles(browser.read("/chatbots/?q=harb")) == ["100 % Harbour"]
+    assert titles(browser.read("/chatbots/?q=100+%25")) == ["100 % Harbour"], "a sign of patterns is a sign here"
+    page = browser.read("/chatbots/?q=lagoon")
+    assert "No chatbot with this title" in page
+    assert 'value="lagoon"' in page
+
+
+@pytest.mark.parametrize("query", ["after=99999999999999", "after=-1", "after=x", "q=%00", "q=" + "x" * 5000])
+def test_a_list_is_not_upset_by_what_an_address_holds(browser: Browser, query: str) -> None:
+    make_chatbot(title="Pier 1")
+    assert "Chatbots" in browser.read(f"/chatbots/?{query}")
+
+
+def test_of_very_many_chatbots_the_talk_page_offers_some_and_the_one_asked_for(browser: Browser) -> None:
+    for number in range(OFFERED):
+        make_chatbot(title=f"Pier {number:03}")
+    last = make_chatbot(title="The last quay")
+    page = browser.read("/talk/")
+    assert page.count("<option") == OFFERED
+    assert "Not in the list?" in page
+    page = browser.read(f"/talk/?chatbot={last.id}")
+    assert f'<option selected value="{last.id}">The last quay</option>' in page
+    sent = browser.submit(f"/talk/?chatbot={last.id}", to="/talk/", content="Hello")
+    assert sent.status_code == 303
 
 
 def test_an_edit_makes_the_next_version_and_leaves_the_old_one(browser: Browser) -> None:
