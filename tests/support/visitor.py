@@ -40,6 +40,11 @@ class Visitor:
     ) -> None:
         self._http.close()
 
+    @property
+    def cookie(self) -> str:
+        """What a browser would send along, for whoever asks without one."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._http.cookies.jar)
+
     def sign_in(self, email: str, password: str) -> None:
         """Starts without cookies, as a new browser does."""
         self._http.cookies.clear()

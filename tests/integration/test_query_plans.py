@@ -1,0 +1,134 @@
+"""No page looks through a large table from one end to the other: PostgreSQL's own plans say so."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection as Connection
+
+from service.database import bind, proxy
+from service.models import User
+from service.url import ROOT, DatabaseUrl
+from tests.support import population
+from tests.support.pages import addresses
+from tests.support.panel import PASSWORD_HASH, Browser, panel
+from tests.support.postgresql import Server, connect, create_database, drop_database
+from tests.support.routes import furnish
+
+# What grows with use. People, tokens and duties stay few.
+LARGE = {
+    "audit_log",
+    "conversations",
+    "inbox",
+    "message_search",
+    "messages",
+    "outbox",
+    "tool_logs",
+    "usage_days",
+}
+# The steps of a plan that hand on a row before they have read all.
+STREAMING = {
+    "Append",
+    "Incremental Sort",
+    "Limit",
+    "Memoize",
+    "Merge Append",
+    "Nested Loop",
+    "Result",
+    "Subquery Scan",
+}
+SIZE = population.Size(chatbots=100, conversations=200, messages=20_000)
+
+
+@pytest.fixture(scope="module")
+def busy(_session_server: Server, _postgresql_template: str) -> Iterator[DatabaseUrl]:
+    url = create_database(_session_server, template=_postgresql_template)
+    population.fill(url, SIZE, PASSWORD_HASH)
+    bind(url)
+    yield url
+    proxy.obj.close()
+    drop_database(_session_server, url)
+
+
+class Statements(logging.Handler):
+    """Peewee's own log of what it asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str, Any]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if isinstance(record.msg, tuple) and record.msg[0].lstrip(" (").upper().startswith(("SELECT", "WITH")):
+            self.asked.append(record.msg)
+
+
+@pytest.fixture
+def statements() -> Iterator[Statements]:
+    log, handler = logging.getLogger("peewee"), Statements()
+    log.addHandler(handler)
+    before = log.level
+    log.setLevel(logging.DEBUG)
+    yield handler
+    log.removeHandler(handler)
+    log.setLevel(before)
+
+
+def test_no_page_reads_a_large_table_from_end_to_end(busy: DatabaseUrl, statements: Statements) -> None:
+    app = panel(busy, ROOT / "migrations")
+    values = furnish(User.get_by_id(1)) | {"conversation_id": 190}
+    browser = Browser(app)
+    assert browser.sign_in(population.EMAIL).status_code == 303
+    found, heard = [], 0
+    with closing(connect(busy)) as connection:
+        connection.cursor().execute("SET enable_seqscan = off")
+        for address in addresses(app, values):
+            assert browser.get(address).status_code in (200, 302, 303), address
+            heard += len(statements.asked)
+            found += [f"{address}: {line}" for line in whole_reads(connection, statements.asked)]
+            statements.asked.clear()
+    assert heard > 100, "Peewee's log was not heard"
+    assert not found, "\n".join(found)
+
+
+def test_a_read_from_end_to_end_is_noticed(busy: DatabaseUrl) -> None:
+    with closing(connect(busy)) as connection:
+        connection.cursor().execute("SET enable_seqscan = off")
+        for statement in (
+            "SELECT * FROM messages WHERE content = 'storm'",
+            "SELECT count(*) FROM messages",
+            "SELECT * FROM messages WHERE input_tokens = 5 ORDER BY content LIMIT 5",
+        ):
+            assert list(whole_reads(connection, [(statement, None)])), statement
+        for statement in (
+            "SELECT * FROM messages WHERE id = 5",
+            "SELECT * FROM messages ORDER BY id DESC LIMIT 5",
+            "SELECT * FROM message_search WHERE words @@ 'storm'::tsquery",
+        ):
+            assert not list(whole_reads(connection, [(statement, None)])), statement
+
+
+def whole_reads(connection: Connection, asked: list[tuple[str, Any]]) -> Iterator[str]:
+    """The statements that read a large table without a condition on an index and without an end."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE indpred IS NOT NULL")
+        partial = {name for (name,) in cursor.fetchall()}
+        for statement, values in asked:
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}", values or None)
+            [(shown,)] = cursor.fetchall()
+            for table in _unguided(shown[0]["Plan"], partial, is_limited=False):
+                yield f"{table} by {statement}"
+
+
+def _unguided(node: dict[str, Any], partial: set[str], *, is_limited: bool) -> Iterator[str]:
+    kind = node["Node Type"]
+    is_guided = is_limited or "Index Cond" in node or kind == "Bitmap Heap Scan" or node.get("Index Name") in partial
+    if node.get("Relation Name") in LARGE and (kind == "Seq Scan" or not is_guided):
+        yield f"{kind} on {node['Relation Name']}"
+    # A limit ends a read early, unless everything has to be sorted, grouped or hashed before the first row comes.
+    goes_on = (is_limited or kind == "Limit") and kind in STREAMING
+    for child in node.get("Plans", ()):
+        yield from _unguided(child, partial, is_limited=goes_on)
