@@ -46,6 +46,11 @@ class WelcomeForm(Form):
     again = PasswordField("The same password again", [EqualTo("password", "That is not the same password.")])
 
 
+class NewPasswordForm(Form):
+    password = new_password("New password")
+    again = PasswordField("New password again", [EqualTo("password", "That is not the same password.")])
+
+
 class NameForm(Form):
     name = name_of_a_person()
 
@@ -56,9 +61,8 @@ class ProofForm(Form):
     present = PasswordField("Your password", [DataRequired("Type your password."), at_most(1000)])
 
 
-class PasswordForm(ProofForm):
-    password = new_password("New password")
-    again = PasswordField("New password again", [EqualTo("password", "That is not the same password.")])
+class PasswordForm(ProofForm, NewPasswordForm):
+    pass
 
 
 class SecondStepForm(ProofForm, CodeForm):

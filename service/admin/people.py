@@ -8,7 +8,7 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 
 from service import audit
-from service.admin import accounts, invitations, team, totp
+from service.admin import accounts, invitations, renewals, team, totp
 from service.admin.account_forms import ROLES, InviteForm, RoleForm, TeamsForm
 from service.admin.permissions import needs
 from service.admin.records import find
@@ -131,6 +131,18 @@ def end_sessions(user_id: int) -> Response:
     return _change(user, "session.end_all", f"{user.name} is signed out everywhere.", lambda: team.end_sessions(user))
 
 
+@pages.post("/<int:user_id>/password-link")
+@needs(OWNER)
+def password_link(user_id: int) -> str | Response:
+    """The one time that the link is shown."""
+    user = find(User, user_id)
+    if user.id == g.user.id or not user.is_active:
+        return _refused(accounts.Refused("Such a link is for others, who may sign in."), _page_of(user))
+    _note("person.password_link", user.email)
+    link = url_for("welcome.new_password", renewal=renewals.issue(user), _external=True)
+    return render_template("people/password_link.html", person=user, link=link)
+
+
 @pages.post("/<int:user_id>/second-step")
 @needs(OWNER)
 def turn_off_second_step(user_id: int) -> Response:
@@ -142,7 +154,7 @@ def turn_off_second_step(user_id: int) -> Response:
 def _change(user: User, action: str, said: str, change: Callable[[], None], **details: object) -> Response:
     """The change and its record, or neither; back to the person's page, with what became of it. Nobody does it to
     themselves: a slip would lock them out of this page."""
-    page = url_for("people.show", user_id=user.id)
+    page = _page_of(user)
     try:
         if user.id == g.user.id:
             raise accounts.Refused("This is you. Another owner can change it.")
@@ -153,6 +165,10 @@ def _change(user: User, action: str, said: str, change: Callable[[], None], **de
         return _refused(refusal, page)
     flash(said, "success")
     return redirect(page, 303)
+
+
+def _page_of(user: User) -> str:
+    return url_for("people.show", user_id=user.id)
 
 
 def _refused(refusal: accounts.Refused, page: str) -> Response:

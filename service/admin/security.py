@@ -23,6 +23,8 @@ PUBLIC = frozenset(
         "session.finish",
         "welcome.show",
         "welcome.accept",
+        "welcome.new_password",
+        "welcome.renew",
         "static",
         "bootstrap.static",
         "health.healthz",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from flask import Flask
 from werkzeug.routing import Rule
 
-from service.admin import invitations
+from service.admin import invitations, renewals
 from service.api import tokens
 from service.chat import versions
 from service.models import (
@@ -68,10 +68,13 @@ ROUTES = {
     "GET /migrations/": VIEWER,
     "GET /migrations/<migration>": VIEWER,
     "GET /migrations/verify": EDITOR,
+    "GET /new-password/<renewal>": ANYBODY,
+    "POST /new-password/<renewal>": ANYBODY,
     "GET /people/": OWNER,
     "GET /people/<int:user_id>": OWNER,
     "POST /people/<int:user_id>/close": OWNER,
     "POST /people/<int:user_id>/open": OWNER,
+    "POST /people/<int:user_id>/password-link": OWNER,
     "POST /people/<int:user_id>/role": OWNER,
     "POST /people/<int:user_id>/second-step": OWNER,
     "POST /people/<int:user_id>/sessions": OWNER,
@@ -155,6 +158,8 @@ class Route(NamedTuple):
 def routes(app: Flask, values: Values) -> list[Route]:
     """Every method and address of the panel. The HTTP API has a walk of its own."""
     with app.test_request_context():
+        # Signed with the key of this panel, so that nobody else can furnish it.
+        values = values | {"renewal": renewals.issue(User.get_by_id(values["user_id"]))}
         rules = [rule for rule in app.url_map.iter_rules() if not rule.rule.startswith("/api/")]
         return [Route(f"{method} {rule.rule}", _path(app, rule, values)) for rule in rules for method in _methods(rule)]
 
