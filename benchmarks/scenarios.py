@@ -128,4 +128,25 @@ def proof(bench: Bench) -> Result:
     return bench.result(f"Proof, {SOME} applied", times, *figures)
 
 
-EVERY = {scenario.__name__: scenario for scenario in (no_op, pending, one_more, status, proof)}
+def parts(bench: Bench) -> Result:
+    """What a deploy consists of: each process does what the one before it does, and one thing more."""
+    url, few = (bench.databases.url(bench.applied(SLIPWAY, count)) for count in (MANY, FEW))
+    driver = "sqlite3" if bench.databases.is_sqlite else "psycopg2"
+    library = [driver, "argparse", "pathlib", "typing", "logging"]
+    peewee = [*library, "peewee", "peewee_migrate"]
+    contenders = [
+        tools.imports("the interpreter"),
+        tools.imports("+ the driver", driver),
+        replace(tools.floor(url), name="+ connecting and asking once: the floor"),
+        replace(SLIPWAY.deploy(bench.project(SLIPWAY, FEW), few), name=f"no-op, {FEW} files"),
+        replace(SLIPWAY.deploy(bench.project(SLIPWAY, MANY), url), name=f"no-op, {MANY:,} files"),
+        tools.imports("the driver and the standard library of a deploy", *library),
+        tools.imports("+ peewee and peewee-migrate", *peewee),
+        tools.imports("+ our own modules", *peewee, "service.migrate.console", "service.migrate.apply"),
+        bench.deploy(SLIPWAY, 1, name="1 pending"),
+        bench.deploy(SLIPWAY, SOME, name=f"{SOME} pending"),
+    ]
+    return bench.result("What a deploy consists of", race(contenders, bench.rounds))
+
+
+EVERY = {scenario.__name__: scenario for scenario in (no_op, pending, one_more, status, proof, parts)}

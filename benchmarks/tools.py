@@ -68,6 +68,12 @@ def floor(url: DatabaseUrl) -> Contender:
     return Contender("floor", [PYTHON, "-c", code])
 
 
+def imports(name: str, *modules: str) -> Contender:
+    """A process that imports these and ends as our own does; without any, the interpreter alone."""
+    lines = [f"import {module}" for module in modules]
+    return Contender(name, [PYTHON, "-c", "\n".join(["import os", *lines, "os._exit(0)"])])
+
+
 def plain_sql(path: Path, url: DatabaseUrl) -> Contender:
     """The same SQL without any tool: `psql -f`, or Python's own sqlite3."""
     if url.is_sqlite:
