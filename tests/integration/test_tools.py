@@ -248,6 +248,19 @@ def test_an_endpoint_that_is_no_mcp_server_is_left_out(reply: Reply) -> None:
         assert "crm" in failure(Outside(), ToolServer("crm", server.base))
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply((UntilLeft(b" " * 100_000, every=0),), headers={"Content-Type": "application/json"}),
+        Reply((UntilLeft(b"data: " + b"x" * 100_000, every=0),)),
+        Reply((b"x",), headers={"Content-Type": "application/json", "Content-Encoding": "gzip"}),
+    ],
+)
+def test_an_endpoint_that_would_fill_the_memory_is_left_out(reply: Reply) -> None:
+    with endpoint(reply) as server:
+        assert failure(Outside(), ToolServer("crm", server.base)).startswith("crm failed: ")
+
+
 def test_a_server_that_never_gets_to_the_point_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.chat.tools.sessions.CONNECTING", 0.5)
     with endpoint(Reply((UntilLeft(b": wait\n\n"),))) as server:

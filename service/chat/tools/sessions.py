@@ -18,6 +18,7 @@ from service.chat.text import shortened, storable
 from service.chat.tools.servers import Server
 
 if TYPE_CHECKING:
+    import httpx2
     from mcp import Client
     from mcp.types import CallToolResult
 
@@ -145,7 +146,6 @@ class _Session:
 
 @contextlib.asynccontextmanager
 async def _connected(server: Server) -> AsyncIterator[Client]:
-    import httpx2
     from mcp import Client, StdioServerParameters
     from mcp.client.stdio import stdio_client
     from mcp.client.streamable_http import streamable_http_client
@@ -159,10 +159,18 @@ async def _connected(server: Server) -> AsyncIterator[Client]:
             started = StdioServerParameters(command=program, args=arguments, env=dict(server.env), cwd=server.cwd)
             transport = stdio_client(started, errlog=nowhere)
         else:
-            limit = httpx2.Timeout(CONNECTING, read=None)  # of reading, each call has a limit of its own
-            http = await stack.enter_async_context(httpx2.AsyncClient(headers=dict(server.headers), timeout=limit))
-            transport = streamable_http_client(server.url, http_client=http)
+            transport = streamable_http_client(server.url, http_client=await stack.enter_async_context(_http(server)))
         yield await stack.enter_async_context(Client(transport))
+
+
+def _http(server: Server) -> httpx2.AsyncClient:
+    import httpx2
+
+    from service.chat.tools.limit import limit
+
+    headers = {**dict(server.headers), "Accept-Encoding": "identity"}
+    patience = httpx2.Timeout(CONNECTING, read=None)  # of reading, each call has a limit of its own
+    return httpx2.AsyncClient(headers=headers, timeout=patience, event_hooks={"response": [limit]})
 
 
 def _description(text: str | None) -> str:
