@@ -22,6 +22,8 @@ from tests.support.site import NEEDS_CHROMIUM, PHONE, SCREENSHOTS, Site, sign_in
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 pytestmark = NEEDS_CHROMIUM
 
+# Panels hide what is wider than they are.
+_CUT_OFF = "[...document.querySelectorAll('.panel')].filter(p => p.scrollWidth > p.clientWidth).map(p => p.textContent)"
 EDITED = "003_multi_persona"
 
 
@@ -43,6 +45,7 @@ class Harbour:
         for part in parts:
             sync_api.expect(self.page.get_by_text(part).first).to_be_visible()
         assert too_wide(self.page) == 0, state
+        assert self.page.evaluate(_CUT_OFF) == [], state
         self.page.screenshot(path=SCREENSHOTS / f"migrations-{state}.png", full_page=True)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from datetime import timedelta
 
@@ -13,7 +11,7 @@ from flask import Flask
 from service.admin.studio import counts, patience, rows
 from service.admin.studio.patience import TooSlow, limited
 from service.database import proxy
-from service.models import EDITOR, AuditEvent, Chatbot, Message, Persona, User
+from service.models import EDITOR, Chatbot, Message, Persona, User
 from service.models.base import utc_now
 from service.url import ROOT, DatabaseUrl
 from tests.support.chat import make_chatbot, make_user
@@ -182,30 +180,6 @@ def test_a_foreign_key_is_followed_in_both_directions(browser: Browser) -> None:
     back = f"/studio/rows/messages?column=chatbot_id&amp;op=is&amp;value={chatbot.id}"
     assert back in row
     assert first_cells(browser.read(back.replace("&amp;", "&"))) == ["1"]
-
-
-def test_a_table_comes_as_a_file_that_no_spreadsheet_runs(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    user = User.get()
-    for name in ("=HYPERLINK(1)", "-1", "plain, with a comma"):
-        Persona.create(user=user, name=name, instructions="two\nlines")
-    response = browser.get("/studio/csv/personas?column=name&op=not&value=-1")
-    assert response.headers["Content-Disposition"] == "attachment; filename=personas.csv"
-    read = list(csv.DictReader(io.StringIO(response.text)))
-    assert [row["name"] for row in read] == ["'=HYPERLINK(1)", "plain, with a comma"]
-    assert read[0]["instructions"] == "two\nlines"
-    event = AuditEvent.select().where(AuditEvent.action == "data.export").get()
-    assert (event.subject, event.details) == ("personas", {"filtered_by": ["name"]})
-
-
-def test_a_large_file_is_read_in_batches(browser: Browser, service_database: DatabaseUrl) -> None:
-    chatbot = make_chatbot()
-    numbers = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1234)"
-    ask(
-        service_database,
-        f"{numbers} INSERT INTO messages (chatbot_id, role, content, metadata, created_at)"
-        f" SELECT {chatbot.id}, 'user', 'Ahoy', '{{}}', '2026-01-01 00:00:00' FROM n",
-    )
-    assert len(list(csv.reader(io.StringIO(browser.read("/studio/csv/messages"))))) == 1235
 
 
 def test_beyond_some_rows_a_table_is_estimated(

@@ -111,8 +111,7 @@ def test_values_of_kinds_that_can_not_be_typed_are_shown_and_left(
 
 def test_a_table_without_a_key_shows_its_first_rows_only(browser: Browser, service_database: DatabaseUrl) -> None:
     ask(service_database, "CREATE TABLE tides (height INTEGER)")
-    for height in range(60):
-        ask(service_database, f"INSERT INTO tides VALUES ({height})")
+    ask(service_database, f"INSERT INTO tides VALUES {', '.join(f'({height})' for height in range(60))}")
     page = browser.read("/studio/rows/tides")
     assert "These are the first 50: without a primary key there is no next page." in page
     assert "its rows can&#39;t be told apart" in page

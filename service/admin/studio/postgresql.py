@@ -6,7 +6,7 @@ from typing import Any
 
 _COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-       CASE WHEN a.attidentity <> '' OR starts_with(pg_get_expr(d.adbin, d.adrelid), 'nextval(') THEN 'its number'
+       CASE WHEN a.attidentity <> '' OR starts_with(pg_get_expr(d.adbin, d.adrelid), 'nextval(') THEN 'the next number'
             ELSE coalesce(pg_get_expr(d.adbin, d.adrelid), '') END,
        a.attgenerated <> '' OR a.attidentity = 'a'
 FROM pg_class c

@@ -193,7 +193,8 @@ class Source:
         value = next(iter(self.entity.select(place).where(self.has_key(after)).tuples()), (None,))[0]
         if value is None:
             return place.is_null() & is_after(keys, pw.Tuple(*after))
-        beyond = is_after(place, value) | ((place == value) & is_after(keys, pw.Tuple(*after)))
+        # One comparison of both, so that an index can be entered at the place.
+        beyond = is_after(pw.Tuple(place, *map(self.field, self.table.key)), pw.Tuple(value, *after))
         return beyond if column.is_required else beyond | place.is_null()
 
 

@@ -48,7 +48,7 @@ def _column(row: tuple[Any, ...], keys: dict[str, tuple[str, ...]]) -> tuple[Any
     table, name, kind, is_required, default, is_computed, _place = row
     # Alone and an INTEGER, a key is the row's own number (sqlite.org/rowidtable.html).
     is_number = kind == "INTEGER" and keys.get(table) == (name,)
-    return table, name, kind, bool(is_required), "its number" if is_number else default, bool(is_computed)
+    return table, name, kind, bool(is_required), "the next number" if is_number else default, bool(is_computed)
 
 
 def _foreign_keys(database: Any, keys: dict[str, tuple[str, ...]]) -> list[tuple[Any, ...]]:
