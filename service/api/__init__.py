@@ -14,6 +14,7 @@ from service.api import (
     exports,
     guard,
     manual,
+    metrics,
     openapi,
     personas,
     problems,
@@ -33,6 +34,7 @@ GROUPS = (
     personas.group,
     toolcalls.group,
     deadletters.group,
+    metrics.group,
     manual.group,
 )
 PREFIX = "/api"

@@ -22,6 +22,7 @@ from service.models import (
 )
 from service.url import DatabaseUrl
 from tests.support.api import Program, Values, error_of, furnish, program, stored
+from tests.support.chat import send
 from tests.support.panel import ONE_ENGINE, add_user, at_once, panel
 
 
@@ -177,6 +178,14 @@ def test_a_dead_letter_is_retried_or_dropped_once(caller: Program, world: Values
     assert caller.delete(path).status_code == 204
     assert InboxItem.get_by_id(world["letter_id"]).state == DONE
     recorded("deadletter.drop")
+
+
+def test_monitoring_reads_what_waits_and_what_was_given_up(caller: Program, world: Values) -> None:
+    send(Chatbot.get_by_id(world["chatbot_id"]), "Hello")
+    figures = caller.get("/metrics").text.splitlines()
+    assert 'slipway_queue_depth{queue="inbox"} 1.0' in figures
+    assert 'slipway_dead_letters{queue="inbox"} 1.0' in figures
+    assert "slipway_database_up 1.0" in figures
 
 
 def test_lists_come_in_pages_that_miss_and_repeat_nothing(caller: Program) -> None:

@@ -13,7 +13,7 @@ from werkzeug.routing import Rule
 
 from service.api import BODY_LIMIT, tokens
 from service.api.guard import REFUSALS
-from service.api.tokens import CHAT, EXPORT, READ, WRITE
+from service.api.tokens import CHAT, EXPORT, METRICS, READ, WRITE
 from service.chat import versions
 from service.database import proxy
 from service.models import EDITOR, VIEWER, ApiToken, CreatorUser, User
@@ -64,6 +64,7 @@ CASES = {
     "GET /dead-letters/<any(inbox, outbox):kind>": Case(READ),
     "POST /dead-letters/<any(inbox, outbox):kind>/<int:letter_id>/retry": Case(WRITE, status=204),
     "DELETE /dead-letters/<any(inbox, outbox):kind>/<int:letter_id>": Case(WRITE, status=204),
+    "GET /metrics": Case(METRICS),
     "GET /openapi.json": Case(ANYBODY),
     "GET /docs": Case(ANYBODY),
     "GET /static/<path:filename>": Case(ANYBODY),
