@@ -55,14 +55,22 @@ def bar() -> Bar:
 
 
 def migrations_words(*, to_stderr: bool) -> None:
-    """What a migration logs as `migrations` is part of the report. Call before migrations run."""
+    """What a migration logs as `migrations` is part of the report, below its name. Call before migrations run."""
     import logging
 
     from service.migrate.tally import CLEAR
 
     handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
     is_beside_a_bar = not to_stderr and sys.stdout.isatty()
-    handler.setFormatter(logging.Formatter(f"{CLEAR if is_beside_a_bar else ''}    %(message)s"))
+    handler.setFormatter(logging.Formatter(f"{CLEAR if is_beside_a_bar else ''}%(heading)s    %(message)s"))
+    named: set[str] = set()
+
+    def with_heading(record: logging.LogRecord) -> bool:
+        record.__dict__["heading"] = "" if record.module in named else f"  … {record.module}\n"
+        named.add(record.module)
+        return True
+
+    handler.addFilter(with_heading)
     logger = logging.getLogger("migrations")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)

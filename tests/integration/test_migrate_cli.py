@@ -119,7 +119,19 @@ def test_json_stands_alone_on_stdout_whatever_a_migration_says(migrate: Command,
     write(folder, "003_c", "import logging; logging.getLogger('migrations').info('working')")
     said = migrate("deploy", "--json")
     assert json.loads(said.out)["newest"] == "003_c"
-    assert said.err == "    working\n"
+    assert said.err == "  … 003_c\n    working\n"
+
+
+def test_what_a_migration_says_stands_between_its_name_and_its_end(migrate: Command, folder: Path) -> None:
+    say = "import logging\nfor word in ('one', 'two'): logging.getLogger('migrations').info(word)"
+    write(folder, "003_c", say)
+    assert [line.split()[:2] for line in migrate("deploy").out.splitlines()[3:-1]] == [
+        ["✓", "002_b"],
+        ["…", "003_c"],
+        ["one"],
+        ["two"],
+        ["✓", "003_c"],
+    ]
 
 
 def test_resolve_says_what_it_did_and_that_twice_is_once(migrate: Command, database_url: DatabaseUrl) -> None:
