@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from service.migrate.tally import Tally
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, filled, rows, table, target, write
 from tests.support.processes import environment, eventually, run
+from tests.support.terminal import on_a_terminal
 
 LENGTHS = 'migrator.backfill("words", lambda row: {"length": len(row.word)}, batch=3)'
 IN_SQL = 'migrator.backfill("words", {"length": pw.SQL("length(word)")}, batch=3)'
@@ -407,13 +407,8 @@ def test_a_terminal_sees_a_bar_and_what_the_migration_says_beside_it(sqlite_url:
     migrator.backfill("words", say, batch=2, pause=0.15)
     """
     write(folder, "002_fill", body, top="atomic = False")
-    seen = on_a_terminal(["migrate", "--dir", str(folder), "deploy"], sqlite_url)
+    words = [sys.executable, "-m", "service.migrate.cli", "--dir", str(folder), "deploy"]
+    _code, seen = on_a_terminal(*words, env=environment(sqlite_url))
     assert "\x1b[K    words [███████████████·········]  66 %  " in seen
     assert "\x1b[K    row 4\n" in seen
     assert "\x1b[K    words: 6 of 6 rows (100 %), " in seen
-
-
-def on_a_terminal(command: Sequence[str], url: DatabaseUrl) -> str:
-    """What a command shows on a terminal."""
-    spawn = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
-    return run(sys.executable, "-c", spawn, *command, env=environment(url)).stdout

@@ -11,7 +11,8 @@ import pytest
 from service.migrate.cli import main
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, tables, write
-from tests.support.processes import as_text
+from tests.support.processes import as_text, environment
+from tests.support.terminal import on_a_terminal
 
 MODELS = """
 import peewee as pw
@@ -158,3 +159,16 @@ def test_a_rename_is_named_on_the_command_line(project: Project) -> None:
     code, said = project.migrate("dev", "feeling", "--rename", "bots.mood=bots.feeling")
     assert code == 0, said
     assert rows(project.url, "SELECT feeling FROM bots") == [("glad",)]
+
+
+@pytest.mark.parametrize(("answer", "kept"), [("y", "glad"), ("", "calm")])
+def test_a_rename_is_asked_about_on_a_terminal(project: Project, answer: str, kept: str) -> None:
+    project.models(MODELS.replace("    class Meta", FIELD + "    class Meta"))
+    project.migrate("dev", "bots")
+    rows(project.url, "INSERT INTO bots (name, notes, mood) VALUES ('a', '{}', 'glad')")
+    project.models(MODELS.replace("    class Meta", FIELD.replace("mood", "feeling") + "    class Meta"))
+    env = environment(project.url, MIGRATIONS_MODELS="bot_models", PYTHONPATH=str(project.folder))
+    words = [sys.executable, "-m", "service.migrate.cli", "--dir", str(project.migrations), "dev", "feeling"]
+    code, seen = on_a_terminal(*words, env=env, answers={"[y/N] ": answer})
+    assert "Is bots.feeling the new name of bots.mood? With no, bots.mood is dropped with its data. [y/N] " in seen
+    assert (code, rows(project.url, "SELECT feeling FROM bots")) == (0, [(kept,)])
