@@ -18,6 +18,15 @@ proxy = pw.DatabaseProxy()
 # WAL lets the panel read while the worker writes; a busy timeout turns a short collision into a short wait.
 SQLITE_PRAGMAS = {"foreign_keys": 1, "journal_mode": "wal", "synchronous": "normal", "busy_timeout": 10_000}
 
+# A server that vanished without a word is noticed after about a minute, not when the kernel gives up hours later.
+PATIENCE = {
+    "connect_timeout": "5",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+
 # Seconds after which a connection is replaced, so that none outlives what a proxy or a failover forgot about.
 LIFETIME = 300
 
@@ -38,7 +47,7 @@ def open_database(url: DatabaseUrl, *, application: str = "slipway") -> pw.Datab
         if url.name != MEMORY:
             Path(url.name).parent.mkdir(parents=True, exist_ok=True)
         return pw.SqliteDatabase(url.name, pragmas=SQLITE_PRAGMAS, timeout=10)
-    parameters = {"application_name": application, "connect_timeout": "5"} | url.libpq()
+    parameters = {"application_name": application} | PATIENCE | url.libpq()
     name = parameters.pop("dbname")
     return Pool(name, max_connections=0, stale_timeout=LIFETIME, **parameters)  # type: ignore[no-untyped-call]
 

@@ -152,3 +152,4 @@ class MessageForm(Form):
 
 class FirstMessageForm(MessageForm):
     chatbot = SelectField("Chatbot", coerce=int)
+    persona = SelectField("Persona", default="")

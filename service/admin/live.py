@@ -55,7 +55,7 @@ def place() -> Place:
 def stream(look: Look, render: Render) -> Response:
     slots: threading.BoundedSemaphore = current_app.extensions["live"]
     if not slots.acquire(blocking=False):
-        return Response("All streams are taken; ask for the messages instead.\n", 503, content_type="text/plain")
+        return Response(status=204)  # by which a browser knows that it is not to try again by itself
 
     @copy_current_request_context
     def glance(reached: Place, tail: Tail | None) -> Glance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import TypeVar
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
@@ -15,7 +16,7 @@ from service.admin.news import News, Place, Thread
 from service.admin.records import find_chatbot
 from service.chat import access
 from service.chat.receive import receive
-from service.models import Chatbot, Conversation
+from service.models import Chatbot, Conversation, Persona
 
 pages = Blueprint("talk", __name__, url_prefix="/talk")
 
@@ -29,7 +30,8 @@ OFFERED = 100
 
 @pages.get("/")
 def index() -> str:
-    return _first_page(_offering(FirstMessageForm(chatbot=request.args.get("chatbot", None, int))))
+    wanted = {"chatbot": request.args.get("chatbot", None, int), "persona": request.args.get("persona", "")}
+    return _first_page(_offering(FirstMessageForm(data=wanted)))
 
 
 @pages.post("/")
@@ -38,7 +40,8 @@ def start() -> AnyResponse | tuple[str, int]:
     if not form.validate():
         return _first_page(form), 400
     # From the form's key, so that a message sent twice begins one conversation.
-    return _send(find_chatbot(form.chatbot.data), f"user-{g.user.id}-{(form.key.data or '')[:12]}", form)
+    thread = f"user-{g.user.id}-{(form.key.data or '')[:12]}"
+    return _send(find_chatbot(form.chatbot.data), thread, form, _choice(form))
 
 
 @pages.get("/<int:chatbot_id>/<thread>")
@@ -73,14 +76,19 @@ def send(chatbot_id: int, thread: str) -> AnyResponse | tuple[str, int]:
     return _send(chatbot, thread, form)
 
 
-def _send(chatbot: Chatbot, thread: str, form: MessageForm) -> AnyResponse:
+def _choice(form: FirstMessageForm) -> dict[str, int]:
+    """The persona goes along with the first message, and from there on belongs to the conversation."""
+    return {"persona_id": int(form.persona.data)} if form.persona.data else {}
+
+
+def _send(chatbot: Chatbot, thread: str, form: MessageForm, choice: Mapping[str, int] | None = None) -> AnyResponse:
     receive(
         chatbot,
         channel=CHANNEL,
         external_id=f"{g.user.id}-{form.key.data}",
         thread=thread,
         content=form.content.data or "",
-        metadata={"user_id": g.user.id},
+        metadata={"user_id": g.user.id, **(choice or {})},
     )
     return redirect(url_for("talk.show", chatbot_id=chatbot.id, thread=thread), 303)
 
@@ -122,6 +130,8 @@ def _offering(form: FirstMessageForm) -> FirstMessageForm:
     if form.chatbot.data and form.chatbot.data not in dict(offered):
         offered += list(known.where(Chatbot.id == form.chatbot.data).tuples())
     form.chatbot.choices = offered
+    personas = Persona.select().where(Persona.user == g.user, Persona.is_active).order_by(Persona.name, Persona.id)
+    form.persona.choices = [("", "None: the chatbot as it is"), *((str(one.id), one.name) for one in personas)]
     return form
 
 

@@ -44,10 +44,12 @@ class Way(Protocol):
 
 
 class Receiver:
-    """Of several workers one does it at a time."""
+    """Of several workers one does it at a time. `beat` is called each time the loop goes round."""
 
-    def __init__(self, bot: Bot, way: Way, holder: str, stop: threading.Event) -> None:
-        self._bot, self._way, self._holder, self._stop = bot, way, holder, stop
+    def __init__(
+        self, bot: Bot, way: Way, holder: str, stop: threading.Event, beat: Callable[[], object] = lambda: None
+    ) -> None:
+        self._bot, self._way, self._holder, self._stop, self._beat = bot, way, holder, stop, beat
         self._duty = f"telegram:{bot_number(bot.token)}"
         self._outage = Outage("Telegram", stop)
         self._is_standing_by = False
@@ -55,6 +57,7 @@ class Receiver:
     def run(self) -> None:
         with asyncio.Runner() as runner:
             while not self._stop.is_set():
+                self._beat()
                 try:
                     with duty.holding(self._duty, self._holder, HOLD) as held:
                         if held:
@@ -76,6 +79,7 @@ class Receiver:
         self._is_standing_by, me = False, None
 
         def is_over() -> bool:
+            self._beat()  # asked at every glance, also during a long poll
             return self._stop.is_set() or not held.is_mine
 
         async def until(asked: Coroutine[Any, Any, T], /) -> T | None:

@@ -18,12 +18,12 @@ from service.telegram.client import make_bot
 from service.telegram.sender import Flooded, Refused, TelegramSender
 
 
-def receiver(config: Config, holder: str, stop: threading.Event) -> Receiver:
+def receiver(config: Config, holder: str, stop: threading.Event, beat: Callable[[], object]) -> Receiver:
     bot = make_bot(config.telegram_bot_token, config.telegram_api_base)
     way: Way = Polling(bot, config.telegram_chatbot, config.telegram_groups, stop)
     if config.telegram_webhook_url:
         way = Webhook(bot, config.telegram_webhook_url)
-    return Receiver(bot, way, holder, stop)
+    return Receiver(bot, way, holder, stop, beat)
 
 
 def typist(config: Config, in_hand: Callable[[], list[Lease[Any] | None]], stop: threading.Event) -> Typist:

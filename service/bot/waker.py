@@ -11,6 +11,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import make_dsn
 
+from service.database import PATIENCE
 from service.url import DatabaseUrl
 
 SHORT, LONG = 0.2, 1.0
@@ -36,7 +37,7 @@ class Listening:
     never waits long without one."""
 
     def __init__(self, url: DatabaseUrl, channel: str) -> None:
-        self._dsn = make_dsn(**{"application_name": "slipway-bot-listen", "connect_timeout": "5"} | url.libpq())
+        self._dsn = make_dsn(**{"application_name": "slipway-bot-listen"} | PATIENCE | url.libpq())
         self._channel = channel
         self._connection: Connection | None = None
 

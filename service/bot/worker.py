@@ -96,7 +96,8 @@ class Worker:
         from service.bot import telegram  # half a second, only if used
         from service.telegram.client import CHANNEL
 
-        receiver = telegram.receiver(self._config, self._holder, self._stop)
+        beat = self._health.watch("telegram", self._config.answer_seconds + self._grace)
+        receiver = telegram.receiver(self._config, self._holder, self._stop, beat)
         work = partial(deliver, sender=telegram.Delivery(self._config))
         sender = self._consumer(outbox(CHANNEL), work, bury, wake.OUTBOX)
         typist = telegram.typist(self._config, lambda: [other.in_hand for other in self._consumers], self._stop)

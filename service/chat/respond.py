@@ -180,6 +180,7 @@ def _begun(context: Context) -> Conversation:
             chatbot=item.chatbot_id,
             chatbot_version=context.version,
             user=context.user,
+            persona=context.persona,
             title=_title(item),
             channel=item.channel,
             thread=item.thread,

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
 from service.migrate.connection import Connection
-from service.migrate.history import HISTORY, JOURNAL
 from service.migrate.schema import SQLITE_SHADOWS
+from service.migrate.tables import HISTORY, JOURNAL
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,8 @@ SELECT m.type, m.name, CASE m.type WHEN 'view' THEN '' ELSE m.tbl_name END, i.na
 FROM sqlite_master m LEFT JOIN pragma_index_info(m.name) i
 WHERE m.type IN ('index', 'trigger', 'view') AND m.name NOT LIKE 'sqlite_%'
 """
+# What a virtual table holds is made from other tables, and goes with their rows.
+_SQLITE_VIRTUAL = "SELECT name FROM pragma_table_list WHERE type = 'virtual'"
 _SQLITE_KEYS = """
 SELECT m.name, k."from", k."table" FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) k WHERE m.type = 'table'
 """
@@ -144,5 +146,9 @@ def _sqlite(connection: Connection) -> Inventory:
     things = {Thing(*key, columns=frozenset(columns)) for key, columns in columns_of.items()}
     for table, column, parent in connection.execute(_SQLITE_KEYS).fetchall():
         things.add(Thing("foreign key", f"({column}) to {parent}", table, frozenset({column}), parent))
-    counts = {table: int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]) for table in tables}
+    virtual = {name for (name,) in connection.execute(_SQLITE_VIRTUAL).fetchall()}
+    counts = {
+        table: int(connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0])
+        for table in tables.keys() - virtual
+    }
     return Inventory({name: frozenset(columns) for name, columns in tables.items()}, frozenset(things), counts)

@@ -15,7 +15,7 @@ import peewee as pw
 from service.migrate import engine
 from service.migrate.connection import connect
 from service.migrate.errors import Refused
-from service.migrate.history import HISTORY, JOURNAL
+from service.migrate.tables import HISTORY, JOURNAL
 from service.migrate.verbs import Migrator
 from service.url import MEMORY, DatabaseUrl
 

@@ -1,4 +1,4 @@
-"""The runner's own two tables, and the only SQL on them, in plain DB-API.
+"""The rows of the runner's own two tables, and the only SQL on them, in plain DB-API.
 
 `migratehistory` is peewee-migrate's (id, name, migrated_at), with our columns added: a row means that the migration is
 applied. `migratejournal` remembers every attempt; it is append-only but for the outcome of the row that is running.
@@ -14,18 +14,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from service.migrate import heal
+from service.migrate import heal, tables
 from service.migrate.connection import HOST, Connection, explain
 from service.migrate.errors import Overtaken
+from service.migrate.tables import HISTORY, JOURNAL, OURS
 
-HISTORY, JOURNAL = "migratehistory", "migratejournal"
-_OURS = {
-    "checksum": "VARCHAR(64)",
-    "duration_ms": "INTEGER",
-    "release": "VARCHAR(120)",
-    "origin": "VARCHAR(20)",
-    "breaking": "INTEGER",
-}
 # How far each backfill of a migration is, by the number of its step as text.
 Checkpoints = Mapping[str, Any]
 NO_CHECKPOINTS: Checkpoints = {}
@@ -90,13 +83,13 @@ class History:
 
     def read(self) -> Ledger:
         """Everything that a plan needs, in at most three queries; changes nothing."""
-        columns = self._columns()
+        columns = tables.columns(self._connection)
         if "name" not in columns[HISTORY]:
             return Ledger(False, ())
-        wanted = [name if name in columns[HISTORY] else f"NULL AS {name}" for name in ("name", "migrated_at", *_OURS)]
+        wanted = [name if name in columns[HISTORY] else f"NULL AS {name}" for name in ("name", "migrated_at", *OURS)]
         rows = self._connection.execute(f"SELECT {', '.join(wanted)} FROM {HISTORY} ORDER BY id").fetchall()
         applied = tuple(_applied(*row) for row in rows if row[0] is not None)
-        is_ours = set(_OURS) <= columns[HISTORY] and "checkpoint" in columns[JOURNAL]
+        is_ours = set(OURS) <= columns[HISTORY] and "checkpoint" in columns[JOURNAL]
         attempts = self._attempts(_UNSETTLED, ["running", *_HALF_UNDONE]) if is_ours else ()
         running = tuple(attempt for attempt in attempts if attempt.state == "running")
         half_undone = tuple(attempt for attempt in attempts if attempt.action == "rollback" and attempt.steps)
@@ -104,33 +97,7 @@ class History:
 
     def attempts(self, limit: int = 50) -> tuple[Attempt, ...]:
         """The newest attempts first."""
-        return self._attempts("ORDER BY id DESC LIMIT ?", [limit]) if self._columns()[JOURNAL] else ()
-
-    def prepare(self) -> None:
-        """Make both tables, or give peewee-migrate's own our columns and a unique name. Call under the lock."""
-        key = "INTEGER PRIMARY KEY" if self._connection.is_sqlite else "SERIAL PRIMARY KEY"
-        with self._connection.transaction():
-            columns = self._columns()
-            ours = ", ".join(f"{name} {kind}" for name, kind in _OURS.items())
-            if not columns[HISTORY]:
-                self._connection.execute(
-                    f"CREATE TABLE {HISTORY} (id {key}, name VARCHAR(255) NOT NULL,"
-                    f" migrated_at TIMESTAMP NOT NULL, {ours})"
-                )
-            for name in [name for name in _OURS if columns[HISTORY] and name not in columns[HISTORY]]:
-                self._connection.execute(f"ALTER TABLE {HISTORY} ADD COLUMN {name} {_OURS[name]}")
-            self._connection.execute(
-                f"DELETE FROM {HISTORY} WHERE id NOT IN (SELECT min(id) FROM {HISTORY} GROUP BY name)"
-            )
-            self._connection.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {HISTORY}_name ON {HISTORY} (name)")
-            self._connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {JOURNAL} (id {key}, action VARCHAR(20) NOT NULL,"
-                " migration VARCHAR(255) NOT NULL, step INTEGER NOT NULL, steps INTEGER NOT NULL,"
-                " state VARCHAR(10) NOT NULL, error TEXT, started TIMESTAMP NOT NULL, finished TIMESTAMP,"
-                " host VARCHAR(255) NOT NULL, pid INTEGER NOT NULL, release VARCHAR(120), checkpoint TEXT)"
-            )
-            if columns[JOURNAL] and "checkpoint" not in columns[JOURNAL]:
-                self._connection.execute(f"ALTER TABLE {JOURNAL} ADD COLUMN checkpoint TEXT")
+        return self._attempts("ORDER BY id DESC LIMIT ?", [limit]) if tables.columns(self._connection)[JOURNAL] else ()
 
     def record(self, name: str, checksum: str | None, origin: str, *, breaking: bool = False) -> bool:
         """Write the row that means: applied. False when somebody else's row is there already."""
@@ -227,20 +194,6 @@ class History:
         rows = self._connection.execute(f"SELECT {_JOURNAL_COLUMNS} FROM {JOURNAL} {clause}", parameters).fetchall()
         return tuple(_attempt(list(row)) for row in rows)
 
-    def _columns(self) -> dict[str, set[str]]:
-        """Column names of our two tables; an empty set where the table is not there."""
-        if self._connection.is_sqlite:
-            sql = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.name IN (?, ?)"
-        else:
-            sql = (
-                "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-                " WHERE a.attrelid IN (to_regclass(?), to_regclass(?)) AND a.attnum > 0 AND NOT a.attisdropped"
-            )
-        columns: dict[str, set[str]] = {HISTORY: set(), JOURNAL: set()}
-        for table, column in self._connection.execute(sql, [HISTORY, JOURNAL]).fetchall():
-            columns[table].add(column)
-        return columns
-
 
 class Progress:
     """The running row of the journal. `standing` are the steps that an earlier attempt has left, None where there was
@@ -294,7 +247,7 @@ class Progress:
 
 
 def _applied(name: Any, migrated_at: Any, *ours: Any) -> Applied:
-    """From the columns in the order of _OURS."""
+    """From the columns in the order of OURS."""
     checksum, duration_ms, release, origin, breaking = ours
     return Applied(str(name), _time(migrated_at), checksum, duration_ms, release, origin, bool(breaking))
 

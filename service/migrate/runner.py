@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from service.migrate import connection, files, heal, plan
+from service.migrate import connection, files, heal, plan, tables
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused, Unproven
 from service.migrate.history import History, Ledger
@@ -253,6 +253,6 @@ def _locked(target: Target, database: Connection) -> Iterator[History]:
         for session in heal.end_leftovers(database):
             target.tell(Event("ended", detail=session))
         history = History(database, target.release)
-        history.prepare()
+        tables.prepare(database)
         history.close_abandoned()
         yield history

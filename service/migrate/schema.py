@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from service.migrate import ddl
 from service.migrate.connection import Connection
-from service.migrate.history import HISTORY, JOURNAL
+from service.migrate.tables import HISTORY, JOURNAL
 
 
 @dataclass

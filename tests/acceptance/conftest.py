@@ -40,11 +40,17 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def site(_copied_sqlite: DatabaseUrl, start: Start, browser: Any) -> Iterator[Site]:
+def furnished_url(_copied_sqlite: DatabaseUrl) -> DatabaseUrl:
+    """An SQLite database with the full schema: a panel on it has nothing to migrate."""
+    return _copied_sqlite
+
+
+@pytest.fixture
+def site(furnished_url: DatabaseUrl, start: Start, browser: Any) -> Iterator[Site]:
     """The panel as it is after its first start on a database with a schema: one user, one chatbot."""
     port = free_port()
     settings = {"SECRET_KEY": "a key of the tests", "ADMIN_EMAIL": EMAIL, "ADMIN_PASSWORD": PASSWORD, "PORT": str(port)}
-    env = environment(_copied_sqlite, **settings)
+    env = environment(furnished_url, **settings)
     start("entrypoints/admin-panel.sh", env=env | {"RUN_MIGRATIONS": "true"})
     eventually(lambda: answer(port, "/readyz") == 200)
     opened = Site(f"http://127.0.0.1:{port}", browser, lambda: start("entrypoints/bot.sh", env=env))

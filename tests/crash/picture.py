@@ -9,7 +9,7 @@ from typing import Any
 
 from service.migrate import schema
 from service.migrate.connection import Connection, connect
-from service.migrate.history import HISTORY, JOURNAL
+from service.migrate.tables import HISTORY, JOURNAL
 from service.url import DatabaseUrl
 
 # The rows that the tests write are older; what is younger was written by a migration's own clock.

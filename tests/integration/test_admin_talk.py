@@ -12,7 +12,7 @@ from service.bot.inbox import INBOX, answer, apologise_and_bury
 from service.bot.lease import claim
 from service.chat.providers import built_in
 from service.database import proxy
-from service.models import DEAD, QUEUED, Chatbot, Conversation, InboxItem, Message, User
+from service.models import DEAD, QUEUED, Chatbot, Conversation, InboxItem, Message, Persona, User
 from service.models.base import utc_now
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
@@ -192,3 +192,36 @@ def test_the_chatbot_of_a_link_is_chosen_already(browser: Browser, chatbot: Chat
     other = make_chatbot(title="Another")
     page = browser.read(f"/talk/?chatbot={other.id}")
     assert re.search(rf'<option selected value="{other.id}">', page)
+
+
+def test_the_persona_that_was_chosen_speaks_from_the_first_answer_on(browser: Browser, chatbot: Chatbot) -> None:
+    pirate = Persona.create(user=User.get(), name="Pirate", instructions="Say aye.")
+    fields = browser.fields(f"/talk/?persona={pirate.id}")
+    assert fields["persona"] == str(pirate.id), "the one of the link is chosen already"
+    path = browser.send("/talk/", fields | {"content": "One"}).location
+    assert path
+    assert InboxItem.get().metadata == {"user_id": User.get().id, "persona_id": pirate.id}
+    work()
+    assert Conversation.get().persona == pirate
+    browser.submit(path, content="Two")
+    work()
+    answers = Message.select().where(Message.role == "assistant")
+    assert [answer.persona for answer in answers] == [pirate, pirate]
+    assert "As Pirate." in browser.read(path)
+
+
+@ONE_ENGINE
+def test_only_ones_own_active_personas_can_be_chosen(app: Flask, browser: Browser, chatbot: Chatbot) -> None:
+    assert 'name="persona"' not in browser.read("/talk/"), "nothing to choose, so nothing is asked"
+    Persona.create(user=User.get(), name="Pirate")
+    asleep = Persona.create(user=User.get(), name="Keeper", is_active=False)
+    theirs = Persona.create(user=User.create(email="v@example.org", name="Vera", password_hash="-"), name="Mermaid")
+    page = browser.read("/talk/")
+    assert "Pirate" in page
+    assert "Keeper" not in page
+    assert "Mermaid" not in page
+    for persona in (asleep, theirs):
+        response = browser.submit("/talk/", content="One", persona=str(persona.id))
+        assert response.status_code == 400
+        assert "Not a valid choice." in response.text
+    assert not InboxItem.select().exists()

@@ -125,8 +125,8 @@ def test_a_job_that_fails_is_still_due_and_keeps_no_other_back(caplog: pytest.Lo
     assert "Job good: worked" in caplog.text
     assert "Job bad failed, and is tried again: ValueError at" in caplog.text
     assert "private" not in caplog.text
-    assert Duty.get(Duty.name == "job bad").done_at is None
-    assert Duty.get(Duty.name == "job good").done_at is not None
+    assert Duty.get(Duty.name == "bad").done_at is None
+    assert Duty.get(Duty.name == "good").done_at is not None
 
 
 @ONE_ENGINE

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from service.database import proxy
 from service.models import DONE, Duty, InboxItem, OutboxItem
 from service.url import DatabaseUrl
 from tests.support.bot_api import TOKEN, BotApi, bot_api
 from tests.support.chat import make_chatbot, transcript
+from tests.support.postgresql import Server, connect, free_port
+from tests.support.processes import answer
 from tests.support.workers import Workers, eventually, workers
 
 
@@ -116,3 +120,31 @@ def test_commands_and_pictures_are_answered_by_the_worker_itself(started: Worker
         "Hello, I am Helper",
         "I can only read text, so I don't know what is in this photo",
     ]
+
+
+@pytest.mark.parametrize("service_database", ["postgresql"], indirect=True)
+def test_after_a_restart_of_the_database_every_loop_goes_on(
+    started: Workers, api: BotApi, postgresql_server: Server
+) -> None:
+    make_chatbot()
+    api.say(10, "Hello")
+    port = free_port()
+    process = started.start(TELEGRAM_BOT_TOKEN=TOKEN, TELEGRAM_API_BASE=api.base, WORKER_PORT=str(port))
+    eventually(lambda: delivered() == 1)
+    proxy.obj.close()
+    postgresql_server.stop()
+    api.say(11, "Are you there?")
+    eventually(lambda: all(f"{loop}: stopped by" in started.log for loop in ("inbox", "outbox", "Telegram")))
+    assert answer(port, "/healthz") == 200, "a restart of the worker would not bring the database back"
+    postgresql_server.start()
+    eventually(lambda: delivered() == 2, 20)
+    assert api.texts()[1].startswith("You wrote: “Are you there?”")
+    eventually(lambda: len(listeners(started.url)) == 2)
+    assert process.poll() is None
+
+
+def listeners(url: DatabaseUrl) -> list[str]:
+    """What the worker's own connections for LISTEN have asked last."""
+    with closing(connect(url)) as database, database.cursor() as cursor:
+        cursor.execute("SELECT query FROM pg_stat_activity WHERE application_name = 'slipway-bot-listen'")
+        return [query for (query,) in cursor.fetchall()]

@@ -130,6 +130,7 @@ ROUTES = {
 COMMON = ("<path:filename>", "<migration>")
 # Pages in other states than the one that `furnish` makes, to be looked at as well.
 SIGHTS = (
+    "/api/docs",
     "/audit-log/?action=nothing",
     "/conversations/?before=1",
     "/nope",

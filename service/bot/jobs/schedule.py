@@ -63,7 +63,7 @@ class Schedule:
                 self._asked[job.name] = time.monotonic()
 
     def _ask_for(self, job: Job) -> None:
-        with holding(f"job {job.name}", self._holder, HELD_SECONDS, every=job.every) as held:
+        with holding(job.name, self._holder, HELD_SECONDS, every=job.every) as held:
             if held is None:
                 return
 

@@ -1,0 +1,53 @@
+"""The runner's own two tables: their names, their columns, and how they are made."""
+
+from __future__ import annotations
+
+from service.migrate.connection import Connection
+
+HISTORY, JOURNAL = "migratehistory", "migratejournal"
+OURS = {
+    "checksum": "VARCHAR(64)",
+    "duration_ms": "INTEGER",
+    "release": "VARCHAR(120)",
+    "origin": "VARCHAR(20)",
+    "breaking": "INTEGER",
+}
+
+
+def prepare(connection: Connection) -> None:
+    """Make both tables, or give peewee-migrate's own our columns and a unique name. Call under the lock."""
+    key = "INTEGER PRIMARY KEY" if connection.is_sqlite else "SERIAL PRIMARY KEY"
+    with connection.transaction():
+        found = columns(connection)
+        ours = ", ".join(f"{name} {kind}" for name, kind in OURS.items())
+        if not found[HISTORY]:
+            connection.execute(
+                f"CREATE TABLE {HISTORY} (id {key}, name VARCHAR(255) NOT NULL, migrated_at TIMESTAMP NOT NULL, {ours})"
+            )
+        for name in [name for name in OURS if found[HISTORY] and name not in found[HISTORY]]:
+            connection.execute(f"ALTER TABLE {HISTORY} ADD COLUMN {name} {OURS[name]}")
+        connection.execute(f"DELETE FROM {HISTORY} WHERE id NOT IN (SELECT min(id) FROM {HISTORY} GROUP BY name)")
+        connection.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {HISTORY}_name ON {HISTORY} (name)")
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {JOURNAL} (id {key}, action VARCHAR(20) NOT NULL,"
+            " migration VARCHAR(255) NOT NULL, step INTEGER NOT NULL, steps INTEGER NOT NULL,"
+            " state VARCHAR(10) NOT NULL, error TEXT, started TIMESTAMP NOT NULL, finished TIMESTAMP,"
+            " host VARCHAR(255) NOT NULL, pid INTEGER NOT NULL, release VARCHAR(120), checkpoint TEXT)"
+        )
+        if found[JOURNAL] and "checkpoint" not in found[JOURNAL]:
+            connection.execute(f"ALTER TABLE {JOURNAL} ADD COLUMN checkpoint TEXT")
+
+
+def columns(connection: Connection) -> dict[str, set[str]]:
+    """Column names of our two tables; an empty set where the table is not there."""
+    if connection.is_sqlite:
+        sql = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.name IN (?, ?)"
+    else:
+        sql = (
+            "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+            " WHERE a.attrelid IN (to_regclass(?), to_regclass(?)) AND a.attnum > 0 AND NOT a.attisdropped"
+        )
+    found: dict[str, set[str]] = {HISTORY: set(), JOURNAL: set()}
+    for table, column in connection.execute(sql, [HISTORY, JOURNAL]).fetchall():
+        found[table].add(column)
+    return found

@@ -1,0 +1,123 @@
+"""The daily work in a real browser: a transcript that goes on by itself, finding what was said, deleting it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from service.chat import search
+from service.database import bind, connection
+from service.models import Chatbot, Conversation, Message, User
+from service.url import DatabaseUrl
+from tests.support.site import DESK, NEEDS_CHROMIUM, PHONE, Site, sign_in
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+pytestmark = NEEDS_CHROMIUM
+
+SLOW = 20_000  # ms, for a machine that has other things to do
+
+
+@pytest.fixture
+def talk(site: Site, _copied_sqlite: DatabaseUrl) -> Conversation:
+    """One of the panel's user with the first chatbot, long enough to be scrolled."""
+    bind(_copied_sqlite)
+    with connection():
+        user = User.get()
+        begun = Conversation.create(
+            chatbot=Chatbot.get(), title="Is berth 12 free?", user=user, thread=f"user-{user.id}-a"
+        )
+        for number in range(30):
+            said = Message.create(
+                chatbot=begun.chatbot, conversation=begun, role="user", user=user, content=f"Question {number}."
+            )
+            search.index(said)
+    return begun
+
+
+def opened(site: Site, path: str, **options: Any) -> Any:
+    page = site.open(**options)
+    sign_in(page)
+    sync_api.expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    page.goto(path)
+    return page
+
+
+def composer(page: Any) -> Any:
+    """Not before the page has put the cursor there by itself."""
+    box = page.get_by_role("textbox", name="Message")
+    sync_api.expect(box).to_be_focused()
+    return box
+
+
+def say(page: Any, text: str) -> None:
+    composer(page).fill(text)
+    page.get_by_role("button", name="Send").click()
+
+
+def shows(page: Any, text: str) -> None:
+    sync_api.expect(page.get_by_text(text, exact=False).last).to_be_visible(timeout=SLOW)
+
+
+def test_who_watches_a_transcript_sees_it_go_on_where_they_are(site: Site, talk: Conversation) -> None:
+    site.start_worker()
+    watching = opened(site, f"/conversations/{talk.id}", viewport=DESK)
+    talking = opened(site, f"/talk/{talk.chatbot.id}/{talk.thread}", viewport=DESK)
+    watching.evaluate("window.scrollTo(0, document.body.scrollHeight); window.isTheSame = true")
+    say(talking, "Is anybody there?")
+    shows(talking, "You wrote: “Is anybody there?”.")
+    shows(watching, "You wrote: “Is anybody there?”.")
+    sync_api.expect(watching.get_by_role("list", name="Messages").get_by_role("listitem")).to_have_count(32)
+    assert watching.evaluate("window.isTheSame"), "the page was not loaded again"
+    sync_api.expect(watching.get_by_text("You wrote: “Is anybody there?”.")).to_be_in_viewport()
+
+    watching.evaluate("window.scrollTo(0, 0)")
+    say(talking, "And now?")
+    newer = watching.get_by_role("button", name="New messages")
+    sync_api.expect(newer).to_be_visible(timeout=SLOW)
+    assert watching.evaluate("window.scrollY") == 0, "who reads further up is left there"
+    shows(talking, "You wrote: “And now?”.")
+    newer.click()
+    sync_api.expect(watching.get_by_text("You wrote: “And now?”.")).to_be_in_viewport(timeout=SLOW)
+    sync_api.expect(newer).to_be_hidden()
+    assert site.noise == []
+
+
+def test_where_there_is_no_stream_the_page_asks(site: Site, talk: Conversation) -> None:
+    page = site.open(viewport=PHONE)
+    page.route(re.compile(r"/live\?"), lambda route: route.fulfill(status=204))
+    sign_in(page)
+    sync_api.expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    page.goto(f"/talk/{talk.chatbot.id}/{talk.thread}")
+    say(page, "Is anybody there?")
+    shows(page, "waiting for the bot worker…")
+    composer(page).fill("half a sentence")
+    site.start_worker()
+    shows(page, "You wrote: “Is anybody there?”.")
+    assert page.get_by_role("textbox", name="Message").input_value() == "half a sentence", "not loaded again"
+    sync_api.expect(page.get_by_text("waiting for the bot worker…")).to_have_count(0)
+    assert site.noise == []
+
+
+def test_a_transcript_stops_with_the_session(site: Site, talk: Conversation) -> None:
+    page = opened(site, f"/conversations/{talk.id}", viewport=DESK)
+    with connection():
+        User.update(session_epoch=User.session_epoch + 1).execute()
+    sync_api.expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=SLOW)
+    assert site.noise == []
+
+
+def test_on_a_phone_what_was_said_is_found_read_in_its_place_and_deleted(site: Site, talk: Conversation) -> None:
+    page = opened(site, "/conversations/", viewport=PHONE)
+    page.get_by_role("searchbox", name="Words").fill("question 7")
+    page.get_by_role("button", name="Search").click()
+    sync_api.expect(page.get_by_role("link", name="Remove: Words: question 7")).to_be_visible()
+    page.get_by_role("link", name="Question 7.").click()
+    sync_api.expect(page.locator("mark", has_text="7").first).to_be_in_viewport()
+    page.get_by_role("link", name="Delete…").click()
+    shows(page, "30 messages")
+    page.get_by_role("button", name="Delete it").click()
+    shows(page, "The conversation is deleted, with 30 messages and 0 tool calls.")
+    sync_api.expect(page.get_by_role("heading", name="No conversation yet")).to_be_visible()
+    assert site.noise == []
