@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 # For the entrypoints, which call `migrate` and `gunicorn` by name.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: run test lint lock compose-test crash-test bench clean
+.PHONY: run test lint lock compose-test crash-test soak bench clean
 
 run: $(STAMP)
 	@mkdir -p data && chmod 700 data
@@ -35,6 +35,10 @@ bench: $(STAMP)
 
 crash-test: $(STAMP)
 	$(BIN)/pytest -m crash -s tests/crash
+
+# `make test` sends a hundred messages; this sends thousands, and kills workers every few seconds.
+soak: $(STAMP)
+	SOAK_MESSAGES=$${SOAK_MESSAGES:-5000} SOAK_ROUNDS=$${SOAK_ROUNDS:-12} $(BIN)/pytest -s tests/soak
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
