@@ -65,20 +65,19 @@ def kind(schema: dict[str, Any]) -> str:
 
 
 def fields(schema: dict[str, Any]) -> Iterator[Field]:
-    """The fields of the schema that is referred to, and those of the items that it lists."""
+    """The fields of the schema that is referred to, and, after dots, those of what it holds."""
     known = current_app.config["DOCUMENT"]["components"]["schemas"]
     found = known[schema["$ref"].rpartition("/")[2]]
     for name, about in found.get("properties", {}).items():
         yield Field(name, kind(about), name in found.get("required", ()), about.get("description", ""))
-    for inner in found.get("properties", {}).values():
-        if "$ref" in inner.get("items", {}):
-            for field in fields(inner["items"]):
-                yield field._replace(name=f"…{field.name}")
+        for inner in (about, about.get("items", {}), *about.get("anyOf", ())):
+            if "$ref" in inner:
+                yield from (field._replace(name=f"… {field.name}") for field in fields(inner))
 
 
 def _named(schema: dict[str, Any]) -> str:
     name: str = schema["$ref"].rpartition("/")[2]
-    return re.sub(r"_(\w+)_", r" of \1", name).removesuffix("Answer")
+    return re.sub(r"_(\w+?)(?:Answer)?_", r" of \1", name).removesuffix("Answer")
 
 
 def _document() -> dict[str, Any]:
