@@ -56,6 +56,10 @@ def say(page: Any, text: str) -> None:
     page.get_by_role("button", name="Send").click()
 
 
+def scroll(page: Any, to: str) -> None:
+    page.evaluate(f"window.scrollTo({{ top: {to}, behavior: 'instant' }})")
+
+
 def shows(page: Any, text: str) -> None:
     sync_api.expect(page.get_by_text(text, exact=False).last).to_be_visible(timeout=SLOW)
 
@@ -64,7 +68,8 @@ def test_who_watches_a_transcript_sees_it_go_on_where_they_are(site: Site, talk:
     site.start_worker()
     watching = opened(site, f"/conversations/{talk.id}", viewport=DESK)
     talking = opened(site, f"/talk/{talk.chatbot.id}/{talk.thread}", viewport=DESK)
-    watching.evaluate("window.scrollTo(0, document.body.scrollHeight); window.isTheSame = true")
+    scroll(watching, "document.documentElement.scrollHeight")
+    watching.evaluate("window.isTheSame = true")
     say(talking, "Is anybody there?")
     shows(talking, "You wrote: “Is anybody there?”.")
     shows(watching, "You wrote: “Is anybody there?”.")
@@ -72,7 +77,7 @@ def test_who_watches_a_transcript_sees_it_go_on_where_they_are(site: Site, talk:
     assert watching.evaluate("window.isTheSame"), "the page was not loaded again"
     sync_api.expect(watching.get_by_text("You wrote: “Is anybody there?”.")).to_be_in_viewport()
 
-    watching.evaluate("window.scrollTo(0, 0)")
+    scroll(watching, "0")
     say(talking, "And now?")
     newer = watching.get_by_role("button", name="New messages")
     sync_api.expect(newer).to_be_visible(timeout=SLOW)
@@ -101,7 +106,9 @@ def test_where_there_is_no_stream_the_page_asks(site: Site, talk: Conversation) 
 
 
 def test_a_transcript_stops_with_the_session(site: Site, talk: Conversation) -> None:
-    page = opened(site, f"/conversations/{talk.id}", viewport=DESK)
+    page = opened(site, "/conversations/", viewport=DESK)
+    with page.expect_response(lambda response: "/live?" in response.url):
+        page.goto(f"/conversations/{talk.id}")
     with connection():
         User.update(session_epoch=User.session_epoch + 1).execute()
     sync_api.expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=SLOW)

@@ -72,7 +72,8 @@ function isAtEnd() {
 
 function toEnd() {
   if (newer) newer.hidden = true;
-  (document.getElementById("composer") || list).scrollIntoView({ block: "end" });
+  // At once: on its way, the page would not be at its end when the next message comes.
+  (document.getElementById("composer") || list).scrollIntoView({ block: "end", behavior: "instant" });
 }
 
 function stop() {
