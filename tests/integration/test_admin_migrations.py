@@ -224,7 +224,8 @@ def test_a_database_that_can_not_be_reached_leaves_the_command_to_run(
     postgresql_server.stop()
     response = browser.get("/migrations/")
     assert response.status_code == 503
-    assert "<code>migrate status</code>" in response.text
+    assert "docker compose exec admin-panel migrate status" in response.text
+    assert "copy.js" in response.text
 
 
 def test_a_migration_has_a_page_with_its_source_and_its_story(

@@ -122,7 +122,7 @@ def run(url: DatabaseUrl, script: str) -> None:
 def test_a_circle_of_links_comes_to_an_end(connected: None, service_database: DatabaseUrl) -> None:
     run(service_database, CIRCLE)
     found = cost("ships", 1)
-    assert found.deleted == {"ships": 2, "ports": 1}
+    assert (found.deleted, found.is_cut) == ({"ships": 2, "ports": 1}, False)
     assert cost("ships", 4).deleted == {"ports": 1}
     proxy.obj.execute_sql("DELETE FROM ships WHERE id = 1")
     left = [
