@@ -12,35 +12,10 @@ import peewee as pw
 from peewee_migrate.migrator import Migrator as PeeweeMigrator
 from playhouse.migrate import make_index_name
 
-from service.migrate import redefinition
+from service.migrate import catalog, redefinition
 from service.migrate.drafting import shape
 from service.migrate.drafting.shape import Column
 from service.migrate.sqlite import rebuild
-
-_PLAIN_INDEXES_ON_SQLITE = """
-SELECT l.name, group_concat(i.name, ',') FROM pragma_index_list(?) l JOIN pragma_index_info(l.name) i
-WHERE l.origin = 'c' AND NOT l.partial GROUP BY l.name
-"""
-_PLAIN_INDEXES_ON_POSTGRESQL = """
-SELECT k.relname, (SELECT string_agg(a.attname, ',' ORDER BY u.position)
-    FROM unnest(i.indkey) WITH ORDINALITY AS u(number, position)
-    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.number)
-FROM pg_index i JOIN pg_class k ON k.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
-WHERE t.relname = %s AND t.relnamespace = current_schema()::regnamespace
-  AND i.indpred IS NULL AND i.indexprs IS NULL AND NOT i.indisprimary
-"""
-_FOREIGN_KEYS = """
-SELECT k.conname FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
-JOIN pg_attribute a ON a.attrelid = t.oid AND k.conkey = ARRAY[a.attnum]
-WHERE k.contype = 'f' AND t.relname = %s AND t.relnamespace = current_schema()::regnamespace AND a.attname = %s
-"""
-# The server writes an expression in its own way, so that it is asked how it would write this one.
-_ASK_NAME = """
-SELECT k.conname FROM pg_constraint k JOIN pg_constraint asked ON asked.conrelid = '_slipway_asked'::regclass
-JOIN pg_class t ON t.oid = k.conrelid AND t.relname = %s AND t.relnamespace = current_schema()::regnamespace
-WHERE pg_get_constraintdef(k.oid) = pg_get_constraintdef(asked.oid)
-  AND k.contype = asked.contype AND asked.contype <> 'n'
-"""
 
 
 class Alterations(PeeweeMigrator):
@@ -240,7 +215,9 @@ class Alterations(PeeweeMigrator):
 
     def _drop_index(self, table: str, columns: list[str], name: str | None) -> None:
         if name is None:
-            found = self._names(_PLAIN_INDEXES_ON_SQLITE if self._is_sqlite else _PLAIN_INDEXES_ON_POSTGRESQL, table)
+            found = self._names(
+                catalog.PLAIN_INDEXES_ON_SQLITE if self._is_sqlite else catalog.PLAIN_INDEXES_ON_POSTGRESQL, table
+            )
             names = [index for index, over in found if over == ",".join(columns)]
             names = names or [make_index_name(table, columns)]  # one with a condition, by the name it was given
         else:
@@ -249,7 +226,7 @@ class Alterations(PeeweeMigrator):
             self._run(f'DROP INDEX "{each}"')
 
     def _drop_foreign_key(self, table: str, column: str) -> None:
-        for (name,) in self._names(_FOREIGN_KEYS, table, column):
+        for (name,) in self._names(catalog.FOREIGN_KEYS, table, column):
             self._run(f'ALTER TABLE "{table}" DROP CONSTRAINT "{name}"')
 
     def _widen_sequence(self, table: str, column: Column) -> None:
@@ -273,7 +250,7 @@ class Alterations(PeeweeMigrator):
         else:
             self._run(f'CREATE TEMPORARY TABLE _slipway_asked (LIKE "{table}")')
             self._run(f"ALTER TABLE _slipway_asked ADD {text}")
-            names = self._names(_ASK_NAME, table)[:1]
+            names = self._names(catalog.ASK_NAME, table)[:1]
             self._run("DROP TABLE _slipway_asked")
         if not names:
             raise LookupError(f"{table} has no constraint {text}")
