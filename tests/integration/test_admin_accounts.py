@@ -57,7 +57,7 @@ def test_who_lost_their_telephone_signs_in_with_the_password_again(
     add_user(totp_secret="A" * 32)
     assert main(["reset-totp", EMAIL]) == 0
     assert capsys.readouterr().out == f"Panel user {EMAIL} signs in with the password alone.\n"
-    assert Browser(app).sign_in().location == "/chatbots/"
+    assert Browser(app).sign_in().location == "/"
     assert main(["reset-totp", EMAIL]) == 1
     assert "has no second step" in capsys.readouterr().err
 

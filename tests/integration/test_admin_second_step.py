@@ -45,7 +45,7 @@ def half_way(app: Flask, path: str = "/sign-in") -> Browser:
 def test_the_password_alone_opens_nothing_and_the_code_opens_the_panel(app: Flask, user: User) -> None:
     browser = half_way(app)
     assert browser.get("/chatbots/").status_code == 303
-    assert browser.submit("/sign-in/code", code=code_now()).location == "/chatbots/"
+    assert browser.submit("/sign-in/code", code=code_now()).location == "/"
     assert browser.get("/chatbots/").status_code == 200
 
 
@@ -166,7 +166,7 @@ def test_it_is_turned_off_with_the_password(app: Flask, user: User) -> None:
     assert "It is on" in browser.read(path)
     assert browser.submit(path, to=f"{path}/off", present="wrong").status_code == 400
     assert browser.submit(path, to=f"{path}/off", present=PASSWORD).location == "/account/"
-    assert Browser(app).sign_in().location == "/chatbots/"
+    assert Browser(app).sign_in().location == "/"
 
 
 @ONE_ENGINE
@@ -175,7 +175,7 @@ def test_an_owner_turns_it_off_for_somebody_who_lost_their_telephone(app: Flask)
     owner, page = signed_in(app), f"/people/{eve.id}"
     owner.submit(page, to=f"{page}/second-step")
     assert "eve signs in with the password alone." in owner.read(page)
-    assert Browser(app).sign_in(eve.email).location == "/chatbots/"
+    assert Browser(app).sign_in(eve.email).location == "/"
 
 
 @ONE_ENGINE
