@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from service.bot.consumer import Outcome
 from service.bot.lease import Lease, Queue
 from service.database import connection
-from service.models import OutboxItem
+from service.models import Message, OutboxItem
 
 Address = Mapping[str, Any]
 
@@ -21,13 +21,12 @@ class Sender(Protocol):
 
 
 def outbox(channel: str) -> Queue[OutboxItem]:
-    only = OutboxItem.channel == channel
-    return Queue("outbox", OutboxItem, lane=("conversation",), only=only, attempts=10)
+    return Queue("outbox", OutboxItem, lane=("conversation",), channel=channel, attempts=10)
 
 
 def deliver(lease: Lease[OutboxItem], sender: Sender) -> Outcome:
     with connection():
-        text = lease.item.message.content
+        text = Message.select(Message.content).where(Message.id == lease.item.message_id).scalar()
     sender.send(text, lease.item.address, lambda address: lease.keep(address=address))
     lease.finish()
     return Outcome(f"delivered message {lease.item.message_id}", {"message_id": lease.item.message_id})

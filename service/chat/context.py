@@ -36,7 +36,7 @@ def of(item: InboxItem) -> Context:
         question = item.reply.reply_to if item.reply else None
         conversation = question.conversation if question else _conversation_of(item)
         version = conversation.chatbot_version if conversation else None
-        user = User.get_or_none(User.id == item.metadata.get("user_id"))
+        user = User.get_or_none(User.id == item.metadata["user_id"]) if "user_id" in item.metadata else None
         return Context(
             item=item,
             version=version or versions.current(item.chatbot),
@@ -73,6 +73,8 @@ def _conversation_of(item: InboxItem) -> Conversation | None:
 
 def _asked_for(item: InboxItem, user: User | None) -> Persona | None:
     """The persona that the message asks for, if it is active and the person's own."""
+    if "persona_id" not in item.metadata:
+        return None
     found: Persona | None = Persona.get_or_none(
         (Persona.id == item.metadata.get("persona_id")) & (Persona.user == user) & Persona.is_active
     )
