@@ -40,5 +40,5 @@ fi
 echo "admin-panel: starting on port ${PORT:-8000}"
 exec gunicorn 'service.admin:create_app()' --bind "${BIND_HOST:-127.0.0.1}:${PORT:-8000}" \
   --worker-class gthread --workers 1 --threads 12 --timeout 60 --graceful-timeout 8 --no-control-socket \
-  --logger-class service.admin.log.PanelLogger \
+  --config python:service.admin.server --logger-class service.admin.log.PanelLogger \
   --forwarded-allow-ips ''

@@ -7,7 +7,6 @@ back with the place that it has reached: that is when its session is looked at a
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from flask_login import current_user
 
 from service.admin.news import News, Place, Tail, read_place
 from service.api import clients
+from service.api.clients import Client
 from service.database import connection
 from service.faults import headline
 
@@ -63,6 +63,7 @@ def stream(look: Look, render: Render) -> Response:
         with connection():
             return _glance(look, render, reached, tail)
 
+    clients.limit_patience()
     response = Response(
         _events(glance, place(), clients.current()),
         content_type="text/event-stream; charset=utf-8",
@@ -81,13 +82,11 @@ def _glance(look: Look, render: Render, reached: Place, tail: Tail | None) -> Gl
     return Glance(news, _event(news, render) if news and has_changed else "")
 
 
-def _events(
-    glance: Callable[[Place, Tail | None], Glance], reached: Place, browser: socket.socket | None
-) -> Iterator[str]:
+def _events(glance: Callable[[Place, Tail | None], Glance], reached: Place, client: Client) -> Iterator[str]:
     yield f"retry: {RETRY}\n\n"
     tail: Tail | None = None
     quiet, end = 0.0, time.monotonic() + LASTS
-    while time.monotonic() < end and not clients.has_left(browser):
+    while time.monotonic() < end and not clients.is_to_end(client):
         try:
             news, event = glance(reached, tail)
         except pw.PeeweeException as error:

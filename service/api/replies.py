@@ -6,9 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from socket import socket
 
-from service.api.clients import has_left
+from service.api.clients import Client, is_to_end
 from service.database import connection
 from service.models import DEAD, DONE, InboxItem
 
@@ -39,7 +38,7 @@ def is_over(item: InboxItem) -> bool:
     return item.state in (DONE, DEAD)
 
 
-def settled(number: int, seconds: float, client: socket | None) -> InboxItem:
+def settled(number: int, seconds: float, client: Client) -> InboxItem:
     """The item once it is over, or as it is when the time is, or the client gone."""
     item = look(number)
     for found in watch(number, seconds, client):
@@ -47,7 +46,7 @@ def settled(number: int, seconds: float, client: socket | None) -> InboxItem:
     return item
 
 
-def watch(number: int, seconds: float, client: socket | None) -> Iterator[InboxItem | None]:
+def watch(number: int, seconds: float, client: Client) -> Iterator[InboxItem | None]:
     """The item each time its state is another, until it is over, the time is, or the client has left; None where there
     was nothing new for a while, so that a connection without traffic is not taken for dead."""
     began = heard = time.monotonic()
@@ -57,7 +56,7 @@ def watch(number: int, seconds: float, client: socket | None) -> Iterator[InboxI
         if item.state != state:
             state, heard = item.state, time.monotonic()
             yield item
-        if is_over(item) or time.monotonic() - began >= seconds or has_left(client):
+        if is_over(item) or time.monotonic() - began >= seconds or is_to_end(client):
             return
         if time.monotonic() - heard >= BEAT:
             heard = time.monotonic()

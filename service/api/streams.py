@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from socket import socket
 
 from flask import Response, stream_with_context
 
@@ -51,7 +50,7 @@ def begin(body: Said) -> Response:
     return response
 
 
-def _events(number: int, client: socket | None) -> Iterator[str]:
+def _events(number: int, client: clients.Client) -> Iterator[str]:
     for item in replies.watch(number, LONGEST, client):
         if item is None:
             yield ": still there\n\n"
