@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, Response
 from werkzeug.test import TestResponse
 
-from service.admin import assets
+from service.admin import assets, compression
 from service.url import DatabaseUrl
 from tests.support.panel import ONE_ENGINE, Browser, panel, signed_in
 
@@ -68,11 +68,15 @@ def test_who_does_not_read_gzip_gets_none(browser: Browser, accepted: str) -> No
     assert "Content-Encoding" not in browser.get(CSS, headers={"Accept-Encoding": accepted}).headers
 
 
-def test_the_answer_to_a_form_is_not_compressed(browser: Browser) -> None:
-    fields = browser.fields("/chatbots/new") | {"title": "", "system_prompt": "x" * 5000}
-    response = browser.client.post("/chatbots/new", data=fields, headers=GZIP)
-    assert response.status_code == 400
-    assert "Content-Encoding" not in response.headers
+def test_what_answers_a_form_is_not_compressed(browser: Browser) -> None:
+    """It repeats what was typed, beside a link that nobody else should read."""
+    fields = browser.fields("/people/invite") | {"email": "new@example.org"}
+    shown = browser.client.post("/people/invite", data=fields, headers=GZIP)
+    refused = browser.client.post("/people/invite", data=fields | {"email": ""}, headers=GZIP)
+    assert [shown.status_code, refused.status_code] == [200, 400]
+    assert len(shown.data) > compression.LEAST
+    for answer in (shown, refused):
+        assert "Content-Encoding" not in answer.headers
 
 
 def test_a_page_is_not_always_of_the_same_length(browser: Browser) -> None:
