@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 # For the entrypoints, which call `migrate` and `gunicorn` by name.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: run test lint lock compose-test crash-test soak bench clean
+.PHONY: run test browser-test lint lock compose-test crash-test soak bench clean
 
 run: $(STAMP)
 	@mkdir -p data && chmod 700 data
@@ -23,7 +23,11 @@ run: $(STAMP)
 	@$(BIN)/python entrypoints/laptop.py '$(PORT)'
 
 test: $(STAMP)
-	$(BIN)/pytest -n auto --dist worksteal -m "not compose and not crash"
+	$(BIN)/pytest -n auto --dist worksteal -m "not browser and not compose and not crash"
+
+# The panel in Chromium, in light and dark, at a desk and on a phone.
+browser-test: $(STAMP)
+	$(BIN)/pytest -n auto --dist worksteal -m browser
 
 compose-test: $(STAMP)
 	$(BIN)/pytest -m compose
