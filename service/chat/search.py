@@ -16,11 +16,13 @@ __all__ = ["Piece", "excerpt", "highlight", "index", "index_missing", "matching"
 # A tsvector holds less than 1 MB (PostgreSQL manual, 12.11), and a question of more words than this narrows no further.
 BYTES_KEPT, WORDS_ASKED, QUESTION_READ = 400_000, 24, 1_000
 
+# Of a message that somebody deletes meanwhile, no word may be left.
 _KEEP_POSTGRESQL = (
-    "INSERT INTO message_search (message_id, words) VALUES (%s, array_to_tsvector(%s::text[])) "
+    "INSERT INTO message_search (message_id, words) "
+    "SELECT id, array_to_tsvector(%s::text[]) FROM messages WHERE id = %s FOR KEY SHARE "
     "ON CONFLICT (message_id) DO UPDATE SET words = excluded.words"
 )
-_KEEP_SQLITE = "INSERT OR REPLACE INTO message_search (rowid, words) VALUES (?, ?)"
+_KEEP_SQLITE = "INSERT OR REPLACE INTO message_search (rowid, words) SELECT id, ? FROM messages WHERE id = ?"
 
 
 class Piece(NamedTuple):
@@ -30,25 +32,23 @@ class Piece(NamedTuple):
 
 def index(message: Message) -> None:
     """Keep the words of the message. Belongs into the transaction that writes it."""
-    kept = list(_limited(dict.fromkeys(words(message.content))))
-    if is_sqlite(proxy.obj):
-        proxy.obj.execute_sql(_KEEP_SQLITE, (message.id, " ".join(map(_opaque, kept))))
-    else:
-        proxy.obj.execute_sql(_KEEP_POSTGRESQL, (message.id, kept))
+    _keep(message.id, _words_of(message))
 
 
-def index_missing(limit: int) -> int:
-    """Do it for as many messages that have none yet, the newest first; returns how many there were. It looks through
-    all messages to know that there are none: after 0, ask again in an hour rather than in a second."""
-    with connection() as database, writing(database):
+def index_missing(limit: int, below: int | None = None) -> list[int]:
+    """Do it for as many messages that have none yet, the newest first; returns their ids. Who goes on gives the last of
+    them as `below`, so that what was looked at is not looked at again. That there is none left takes a look at all
+    messages: ask again in an hour rather than in a second."""
+    with connection() as database:
         missing = Message.select(Message.id, Message.content).where(~pw.fn.EXISTS(_kept_of_message()))
-        missing = missing.order_by(Message.id.desc()).limit(limit)
-        if not is_sqlite(database):  # nobody deletes them meanwhile, and two of these share the work
-            missing = missing.for_update("FOR KEY SHARE SKIP LOCKED")  # type: ignore[arg-type]  # the stub knows less
-        rows = list(missing)
-        for message in rows:
-            index(message)
-    return len(rows)
+        if below is not None:
+            missing = missing.where(Message.id < below)
+        # Looked up and thought about before the transaction: on SQLite it keeps everybody else from writing.
+        found = [(message.id, _words_of(message)) for message in missing.order_by(Message.id.desc()).limit(limit)]
+        with writing(database):
+            for number, kept in found:
+                _keep(number, kept)
+    return [number for number, _kept in found]
 
 
 def matching(text: str) -> Any:
@@ -102,6 +102,17 @@ def _hits(content: str, text: str) -> Iterator[tuple[int, int]]:
         end = max(end, word.end)
     if end > start:
         yield start, end
+
+
+def _words_of(message: Message) -> list[str]:
+    return list(_limited(dict.fromkeys(words(message.content))))
+
+
+def _keep(number: int, kept: list[str]) -> None:
+    if is_sqlite(proxy.obj):
+        proxy.obj.execute_sql(_KEEP_SQLITE, (" ".join(map(_opaque, kept)), number))
+    else:
+        proxy.obj.execute_sql(_KEEP_POSTGRESQL, (kept, number))
 
 
 def _limited(kept: Iterable[str]) -> Iterator[str]:

@@ -224,10 +224,25 @@ class TestOnEachEngine:
         for number in range(5):
             Message.create(chatbot=chatbot, role="user", content=f"ferry {number}" if number else "…")
         assert ids("ferry") == []
-        assert index_missing(2) == 2
+        newest = index_missing(2)
+        assert newest == [5, 4]
         assert [Message.get_by_id(number).content for number in ids("ferry")] == ["ferry 4", "ferry 3"]
-        assert [index_missing(100), index_missing(100)] == [3, 0], "one without a letter counts as done"
+        assert index_missing(100, below=newest[-1]) == [3, 2, 1]
+        assert index_missing(100) == [], "one without a letter counts as done"
         assert len(ids("ferry")) == 4
+
+    def test_a_message_that_is_deleted_while_its_words_are_looked_for_leaves_none(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        message = Message.create(chatbot=make_chatbot(), role="user", content="ferry")
+
+        def slow(content: str) -> list[str]:
+            Message.delete().where(Message.id == message.id).execute()
+            return words(content)
+
+        monkeypatch.setattr("service.chat.search.words", slow)
+        assert index_missing(10) == [message.id]
+        assert proxy.obj.execute_sql("SELECT count(*) FROM message_search").fetchone() == (0,)
 
     def test_a_deleted_message_leaves_no_words(self) -> None:
         make_chatbot()

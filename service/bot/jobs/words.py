@@ -11,7 +11,7 @@ BATCH = 200
 
 
 def run(_done_at: datetime | None, go_on: GoOn) -> str:
-    total = 0
-    while go_on() and (found := search.index_missing(BATCH)):
-        total += found
+    total, below = 0, None
+    while go_on() and (found := search.index_missing(BATCH, below)):
+        total, below = total + len(found), found[-1]
     return f"made {total} messages findable" if total else ""
