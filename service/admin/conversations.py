@@ -12,7 +12,7 @@ from wtforms import BooleanField, IntegerField, StringField
 from wtforms.validators import NumberRange, Optional
 
 from service import audit
-from service.admin import errors, live, news, paging, transcript
+from service.admin import choices, errors, live, news, paging, transcript
 from service.admin.display import count
 from service.admin.filters import Choice, Conditions, Day, Filters, beginning, end
 from service.admin.forms import Storable, at_most, strip
@@ -22,7 +22,7 @@ from service.admin.records import LARGEST_ID, find_conversation
 from service.api import clients, replies
 from service.chat import access, deletion, export, search
 from service.database import proxy, writing
-from service.models import EDITOR, Chatbot, ChatbotVersion, Conversation, Message, Persona, ToolLog, User
+from service.models import EDITOR, ChatbotVersion, Conversation, Message, ToolLog, User
 from service.models.base import utc_now
 
 pages = Blueprint("conversations", __name__, url_prefix="/conversations")
@@ -79,6 +79,7 @@ def index() -> str:
         found=_found(page.rows, filters.given().get("words", "")),
         filters=filters,
         forms=list(export.FORMS),
+        offered=choices.OFFERED,
         is_first=place is None,
         older=paging.cursor(last.updated_at, last.id) if last else None,
     )
@@ -178,14 +179,11 @@ def _fragment(found: News) -> str:
 
 
 def _filters() -> ConversationFilters:
-    chatbots = access.chatbots(g.user).order_by(Chatbot.title, Chatbot.id)
-    personas = Persona.select().order_by(Persona.name, Persona.id)
-    if not access.sees_all(g.user):
-        personas = personas.where(Persona.user == g.user)
+    chatbot, persona = (paging.read_id(request.args.get(name, "")) for name in ("chatbot", "persona"))
     filters = ConversationFilters.of_request(
-        chatbot=[(str(chatbot.id), chatbot.title) for chatbot in chatbots],
+        chatbot=[(str(number), title) for number, title in choices.chatbots(g.user, chatbot)],
         channel=CHANNELS.items(),
-        persona=[(str(persona.id), persona.name) for persona in personas],
+        persona=[(str(number), name) for number, name in choices.personas(g.user, persona)],
     )
     if filters.chatbot.errors:  # what one may not see is as good as not there
         abort(404)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from service.admin import live, news
+from service.admin import choices, live, news
 from service.admin.conversations import is_thread_of
 from service.admin.forms import FirstMessageForm, MessageForm, is_storable
 from service.admin.news import News, Place, Thread
@@ -24,8 +24,6 @@ SomeForm = TypeVar("SomeForm", bound=MessageForm)
 
 CHANNEL = "panel"
 RECENT = 8
-# Of more, one is chosen on its own page.
-OFFERED = 100
 
 
 @pages.get("/")
@@ -124,12 +122,7 @@ def _keyed(form: SomeForm) -> SomeForm:
 
 
 def _offering(form: FirstMessageForm) -> FirstMessageForm:
-    """With the chatbots to choose from: where there are too many for a list, the one asked for is among them."""
-    known = access.chatbots(g.user).select(Chatbot.id, Chatbot.title)
-    offered = list(known.order_by(Chatbot.title, Chatbot.id).limit(OFFERED).tuples())
-    if form.chatbot.data and form.chatbot.data not in dict(offered):
-        offered += list(known.where(Chatbot.id == form.chatbot.data).tuples())
-    form.chatbot.choices = offered
+    form.chatbot.choices = choices.chatbots(g.user, form.chatbot.data)
     personas = Persona.select().where(Persona.user == g.user, Persona.is_active).order_by(Persona.name, Persona.id)
     form.persona.choices = [("", "None: the chatbot as it is"), *((str(one.id), one.name) for one in personas)]
     return form
@@ -139,4 +132,4 @@ def _first_page(form: FirstMessageForm) -> str:
     is_mine = (Conversation.user == g.user) & (Conversation.channel == CHANNEL)
     recent = Conversation.select(Conversation, Chatbot).join(Chatbot).where(is_mine)
     recent = recent.order_by(Conversation.updated_at.desc()).limit(RECENT)
-    return render_template("talk/index.html", form=_keyed(form), recent=list(recent), offered=OFFERED)
+    return render_template("talk/index.html", form=_keyed(form), recent=list(recent), offered=choices.OFFERED)

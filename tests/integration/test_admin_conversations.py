@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from service.admin.choices import OFFERED
 from service.admin.conversations import PAGE_SIZE
 from service.admin.transcript import MESSAGES_SHOWN
 from service.chat import search, versions
@@ -152,6 +153,22 @@ def test_the_filters_stay_while_one_pages_and_each_can_be_removed_by_itself(brow
     older = re.search(r'rel="next" href="([^"]+)"', page)
     assert older
     assert len(titles(browser.read(unescape(older[1])))) == 1
+
+
+@ONE_ENGINE
+def test_of_very_many_chatbots_the_list_offers_some_and_the_one_that_is_asked_for(browser: Browser) -> None:
+    first = make_chatbot(title="0")
+    creator = first.creator
+    for number in range(1, OFFERED + 3):
+        Chatbot.create(creator=creator, title=f"{number:03}")
+    begin(Chatbot.get(title=f"{OFFERED + 2:03}"), "talk 1")
+    assert "Not in the list?" in browser.read("/conversations/")
+    asked = Chatbot.get(title=f"{OFFERED + 2:03}").id
+    page = browser.read(f"/conversations/?chatbot={asked}")
+    assert f'<option selected value="{asked}">' in page
+    assert titles(page) == ["talk 1"]
+    assert f'value="{asked - 1}">' not in page
+    assert browser.get(f"/conversations/?chatbot={2**40}").status_code == 404
 
 
 @ONE_ENGINE
