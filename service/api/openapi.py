@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.api.endpoints import JSON, Endpoint, Group
-from service.api.idempotency import HEADER, LONGEST
+from service.api.idempotency import HEADER, LONGEST, PATTERN
 from service.api.problems import STATUSES, ErrorAnswer
 from service.api.tokens import SCOPES
 
@@ -106,7 +106,7 @@ def _query_parameters(endpoint: Endpoint) -> Iterator[Document]:
 
 def _header_parameters(endpoint: Endpoint) -> Iterator[Document]:
     if endpoint.method == "POST":
-        schema = {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": "^[!-~]+$"}
+        schema = {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": PATTERN}
         words = "Sent again with the same key, the request is done once and answered alike; keys are kept for 24 hours."
         yield {"name": HEADER, "in": "header", "required": False, "schema": schema, "description": words}
 

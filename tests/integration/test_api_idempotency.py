@@ -113,7 +113,7 @@ def test_who_was_overtaken_changes_nothing(caller: Program, monkeypatch: pytest.
 
 
 @ONE_ENGINE
-@pytest.mark.parametrize("key", ["", "x" * 201, "é", "\x07"])
+@pytest.mark.parametrize("key", ["", "a key", "x" * 201, "é", "\x07"])
 def test_a_key_that_can_not_be_kept_is_refused(caller: Program, key: str) -> None:
     response = caller.post("/chatbots", {"title": "New"}, headers={"Idempotency-Key": key})
     assert (response.status_code, error_of(response)) == (422, "invalid")
