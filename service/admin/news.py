@@ -116,7 +116,7 @@ def _unsaid(conversation: Conversation | None, messages: list[Message], items: l
     asked = Message.select(Message.metadata).where(Message.conversation == conversation, Message.role == "user")
     newest = asked.order_by(Message.id.desc()).limit(MESSAGES_SHOWN)
     said = {message.metadata.get("inbox", 0) for message in (*newest, *messages)}
-    return [item for item in items if item.reply_id is None and item.id not in said and item.id > min(said, default=0)]
+    return [item for item in items if item.id not in said and item.id > min(said, default=0)]
 
 
 def _reached(shown: Transcript, place: Place) -> Place:

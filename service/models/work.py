@@ -38,7 +38,6 @@ class InboxItem(Job):
     content = pw.TextField()
     metadata = pw.JSONField(default=dict)
     reply = pw.ForeignKeyField(Message, null=True, backref="+", on_delete="SET NULL")
-    reply_id: int | None
 
     class Meta:
         table_name = "inbox"
