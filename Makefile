@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 # For the entrypoints, which call `migrate` and `gunicorn` by name.
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: run test browser-test lint lock compose-test crash-test soak bench clean
+.PHONY: run test acceptance-test lint lock compose-test crash-test soak bench clean
 
 run: $(STAMP)
 	@mkdir -p data && chmod 700 data
@@ -23,11 +23,11 @@ run: $(STAMP)
 	@$(BIN)/python entrypoints/laptop.py '$(PORT)'
 
 test: $(STAMP)
-	$(BIN)/pytest -n auto --dist worksteal -m "not browser and not compose and not crash"
+	$(BIN)/pytest -n auto --dist worksteal -m "not crash" --ignore=tests/acceptance
 
-# The panel in Chromium, in light and dark, at a desk and on a phone.
-browser-test: $(STAMP)
-	$(BIN)/pytest -n auto --dist worksteal -m browser
+# Entrypoints, real servers, and every page in Chromium: in light and dark, at a desk and on a phone.
+acceptance-test: $(STAMP)
+	$(BIN)/pytest -n auto --dist worksteal -m "not compose" tests/acceptance
 
 compose-test: $(STAMP)
 	$(BIN)/pytest -m compose

@@ -10,6 +10,7 @@ import pytest
 
 from service.database import bind, proxy
 from service.url import DatabaseUrl
+from tests.support.kept import KeptDatabase
 from tests.support.postgresql import Server, create_database, drop_database, running_server
 from tests.support.schema import build_schema
 
@@ -71,12 +72,17 @@ def _copied_sqlite(_sqlite_template: Path, sqlite_url: DatabaseUrl) -> DatabaseU
     return sqlite_url
 
 
+@pytest.fixture(scope="session")
+def _kept_postgresql(_session_server: Server, _postgresql_template: str) -> Iterator[KeptDatabase]:
+    kept = KeptDatabase(_session_server, _postgresql_template)
+    yield kept
+    kept.drop()
+
+
 @pytest.fixture
-def _copied_postgresql(_postgresql_template: str, postgresql_server: Server) -> Iterator[DatabaseUrl]:
-    url = create_database(postgresql_server, template=_postgresql_template)
-    yield url
+def _copied_postgresql(_kept_postgresql: KeptDatabase, postgresql_server: Server) -> DatabaseUrl:
     postgresql_server.start()
-    drop_database(postgresql_server, url)
+    return _kept_postgresql.fresh()
 
 
 @pytest.fixture(params=ENGINES)

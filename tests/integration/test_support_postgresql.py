@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from contextlib import closing
+
 import psycopg2
 import pytest
 
 from service.database import connection, open_database
 from service.models import User
 from service.url import DatabaseUrl
+from tests.support.kept import KeptDatabase
 from tests.support.postgresql import Server, connect
 
 
@@ -30,3 +33,28 @@ def test_a_restarted_server_keeps_its_port_and_its_data(postgresql_server: Serve
     postgresql_server.start()
     assert postgresql_server.url() == before
     connect(postgresql_url).close()
+
+
+def test_a_kept_database_is_as_new_for_the_next_test(_session_server: Server, _postgresql_template: str) -> None:
+    kept = KeptDatabase(_session_server, _postgresql_template)
+    try:
+        first = kept.fresh()
+        for name in ("Ada", "Bob"):
+            ask(first, f"INSERT INTO creators (name, created_at) VALUES ('{name}', now()) RETURNING id")
+        assert kept.fresh() == first, "rows alone need no new copy"
+        assert ask(first, "SELECT count(*) FROM creators") == [(0,)]
+        assert ask(first, "INSERT INTO creators (name, created_at) VALUES ('Eve', now()) RETURNING id") == [(1,)]
+        for change in ("ALTER TABLE creators ADD COLUMN colour text", "DELETE FROM migratehistory WHERE id = 1"):
+            before = kept.fresh()
+            ask(before, f"{change}; SELECT 1")
+            assert kept.fresh() != before, change
+    finally:
+        kept.drop()
+
+
+def ask(url: DatabaseUrl, statement: str) -> list[tuple[object, ...]]:
+    with closing(connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())

@@ -14,13 +14,9 @@ from service.url import ROOT
 from tests.support.panel import EMAIL, PASSWORD
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-NEEDS_CHROMIUM = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None,
-        reason="no chromium here; `apt-get install chromium` runs these tests",
-    ),
-]
+NEEDS_CHROMIUM = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium here; `apt-get install chromium` runs these tests"
+)
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 SCREENSHOTS = ROOT / "screenshots"
 
