@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 
 import psycopg2
@@ -35,21 +36,30 @@ def test_a_restarted_server_keeps_its_port_and_its_data(postgresql_server: Serve
     connect(postgresql_url).close()
 
 
-def test_a_kept_database_is_as_new_for_the_next_test(_session_server: Server, _postgresql_template: str) -> None:
-    kept = KeptDatabase(_session_server, _postgresql_template)
-    try:
-        first = kept.fresh()
-        for name in ("Ada", "Bob"):
-            ask(first, f"INSERT INTO creators (name, created_at) VALUES ('{name}', now()) RETURNING id")
-        assert kept.fresh() == first, "rows alone need no new copy"
-        assert ask(first, "SELECT count(*) FROM creators") == [(0,)]
-        assert ask(first, "INSERT INTO creators (name, created_at) VALUES ('Eve', now()) RETURNING id") == [(1,)]
-        for change in ("ALTER TABLE creators ADD COLUMN colour text", "DELETE FROM migratehistory WHERE id = 1"):
-            before = kept.fresh()
-            ask(before, f"{change}; SELECT 1")
-            assert kept.fresh() != before, change
-    finally:
-        kept.drop()
+@pytest.fixture
+def kept(request: pytest.FixtureRequest) -> Iterator[KeptDatabase]:
+    server, template = map(request.getfixturevalue, ("_session_server", "_postgresql_template"))
+    database = KeptDatabase(server, template)
+    yield database
+    database.drop()
+
+
+def test_a_kept_database_is_as_new_for_the_next_test(kept: KeptDatabase) -> None:
+    first = kept.fresh()
+    for name in ("Ada", "Bob"):
+        ask(first, f"INSERT INTO creators (name, created_at) VALUES ('{name}', now()) RETURNING id")
+    assert kept.fresh() == first, "rows alone need no new copy"
+    assert ask(first, "SELECT count(*) FROM creators") == [(0,)]
+    assert ask(first, "INSERT INTO creators (name, created_at) VALUES ('Eve', now()) RETURNING id") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "change", ["ALTER TABLE creators ADD COLUMN colour text", "DELETE FROM migratehistory WHERE id = 1"]
+)
+def test_a_kept_database_that_was_changed_is_not_handed_on(kept: KeptDatabase, change: str) -> None:
+    before = kept.fresh()
+    ask(before, f"{change}; SELECT 1")
+    assert kept.fresh() != before
 
 
 def ask(url: DatabaseUrl, statement: str) -> list[tuple[object, ...]]:
