@@ -37,6 +37,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks --write docs/benchmarks.md
 	$(BIN)/python -m benchmarks.backfill --rows 1000000
 	$(BIN)/python -m benchmarks.chat --write docs/benchmarks.md
+	$(BIN)/python -m benchmarks.pages
 
 crash-test: $(STAMP)
 	$(BIN)/pytest -m crash -s tests/crash

