@@ -49,7 +49,7 @@ def open_database(url: DatabaseUrl, *, application: str = "slipway") -> pw.Datab
         return pw.SqliteDatabase(url.name, pragmas=SQLITE_PRAGMAS, timeout=10)
     parameters = {"application_name": application} | PATIENCE | url.libpq()
     name = parameters.pop("dbname")
-    return Pool(name, max_connections=0, stale_timeout=LIFETIME, **parameters)  # type: ignore[no-untyped-call]
+    return Pool(name, max_connections=0, stale_timeout=LIFETIME, **parameters)  # type: ignore[no-untyped-call]  # no types
 
 
 def bind(url: DatabaseUrl, *, application: str = "slipway") -> pw.Database:

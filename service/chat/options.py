@@ -14,7 +14,7 @@ DEFAULT_KEY = "OPENAI_API_KEY"
 # What the request says by itself; `config.request` may add to it, not contradict it.
 _TAKEN = ("messages", "model", "stream", "tool_choice", "tools")
 
-O = TypeVar("O")  # noqa: E741  # options of one kind
+Kind = TypeVar("Kind")
 Check = Callable[[Any], Any]
 
 
@@ -177,7 +177,7 @@ def check(changes: Mapping[str, Any]) -> None:
             _read(setting, kind, changes[setting])
 
 
-def _read(setting: str, kind: type[O], given: Mapping[str, Any]) -> O:
+def _read(setting: str, kind: type[Kind], given: Mapping[str, Any]) -> Kind:
     values = {}
     for known in fields(kind):  # type: ignore[arg-type]  # both kinds are dataclasses
         if known.name in given:
