@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import peewee as pw
 
-from service.admin import accounts
+from service.admin.access import accounts
 from service.config import Config, ConfigError
 from service.database import bind, connection, writing
 from service.faults import headline

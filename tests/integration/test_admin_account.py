@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from service.admin import guesses
+from service.admin.access import guesses
 from service.models import VIEWER, AuditEvent, User
 from service.url import DatabaseUrl
 from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, Browser, add_user, panel, signed_in

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from service import audit
-from service.admin.audit_log import PAGE_SIZE, described
+from service.admin.people.audit_log import PAGE_SIZE, described
 from service.models import AuditEvent, User
 from service.url import DatabaseUrl
 from tests.support.panel import EMAIL, ONE_ENGINE, Browser, add_user, panel, signed_in

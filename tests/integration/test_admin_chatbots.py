@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from service.admin.chatbots.listing import PAGE_SIZE
-from service.admin.choices import OFFERED
+from service.admin.parts.choices import OFFERED
 from service.chat import versions
 from service.models import AuditEvent, Chatbot, ChatbotVersion, Creator, CreatorUser, User
 from service.url import DatabaseUrl

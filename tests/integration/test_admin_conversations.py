@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from service.admin.choices import OFFERED
-from service.admin.conversations import PAGE_SIZE
-from service.admin.transcript import MESSAGES_SHOWN
+from service.admin.conversations.listing import PAGE_SIZE
+from service.admin.conversations.transcript import MESSAGES_SHOWN
+from service.admin.parts.choices import OFFERED
 from service.chat import search, versions
 from service.models import (
     EDITOR,

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from service.admin import guesses
+from service.admin.access import guesses
 from service.models import AuditEvent, User
 from service.models.base import utc_now
 from service.url import DatabaseUrl

@@ -9,8 +9,8 @@ from html import unescape
 import pytest
 from flask import Flask
 
-from service.admin import invitations
-from service.admin.accounts import Refused
+from service.admin.access import invitations
+from service.admin.access.accounts import Refused
 from service.database import connection
 from service.models import EDITOR, OWNER, VIEWER, AuditEvent, CreatorUser, Invitation, User
 from service.models.base import utc_now

@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from service.admin import live
-from service.admin.news import Place, read_place
+from service.admin.conversations import live
+from service.admin.conversations.news import Place, read_place
 from service.bot.inbox import INBOX, answer, apologise_and_bury
 from service.bot.lease import claim
 from service.chat.providers import built_in
@@ -252,7 +252,7 @@ def test_a_stream_holds_no_connection_while_it_waits(
         held.append(not proxy.obj.is_closed())
         work() if len(held) == 1 else None
 
-    monkeypatch.setattr("service.admin.live.time.sleep", sleep)
+    monkeypatch.setattr("service.admin.conversations.live.time.sleep", sleep)
     proxy.obj.close()
     with Stream(browser, f"{path}/live") as events:
         next(events)

@@ -9,8 +9,9 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from service.admin import invitations, team
-from service.admin.accounts import Refused
+from service.admin.access import invitations
+from service.admin.access.accounts import Refused
+from service.admin.people import team
 from service.database import connection, proxy, writing
 from service.models import EDITOR, OWNER, VIEWER, AuditEvent, Creator, CreatorUser, Invitation, User
 from service.models.base import utc_now

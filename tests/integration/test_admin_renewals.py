@@ -8,7 +8,7 @@ import time
 import pytest
 from flask import Flask
 
-from service.admin import renewals
+from service.admin.access import renewals
 from service.models import EDITOR, AuditEvent, User
 from service.url import DatabaseUrl
 from tests.support.panel import EMAIL, ONE_ENGINE, Browser, add_user, panel, signed_in

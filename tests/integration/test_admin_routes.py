@@ -7,8 +7,8 @@ import logging
 import pytest
 from flask import Flask
 
-from service.admin.errors import TEXTS
-from service.admin.security import BODY_LIMIT, POLICY
+from service.admin.access.security import BODY_LIMIT, POLICY
+from service.admin.parts.errors import TEXTS
 from service.database import proxy
 from service.models import VIEWER
 from service.url import ROOT, DatabaseUrl

@@ -11,7 +11,7 @@ import pyotp
 import pytest
 from flask import Flask
 
-from service.admin import accounts, guesses, session, totp
+from service.admin.access import accounts, guesses, session, totp
 from service.database import connection
 from service.models import AuditEvent, User
 from service.models.base import utc_now

@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 from werkzeug.security import generate_password_hash
 
-from service.admin import accounts, guesses
-from service.admin.guesses import Visit
+from service.admin.access import accounts, guesses
+from service.admin.access.guesses import Visit
 from service.database import connection
 from service.models import User
 from service.models.base import utc_now

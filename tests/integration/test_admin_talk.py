@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from service.admin.news import PATIENCE
+from service.admin.conversations.news import PATIENCE
 from service.bot.inbox import INBOX, answer, apologise_and_bury
 from service.bot.lease import claim
 from service.chat.providers import built_in

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from service.admin.toolcalls import PAGE_SIZE
+from service.admin.desk.toolcalls import PAGE_SIZE
 from service.models import EDITOR, Conversation, CreatorUser, Message, ToolLog, User
 from service.models.base import utc_now
 from service.url import DatabaseUrl

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.admin import migrations, verification
+from service.admin.schema import migrations, verification
 from service.models import VIEWER
 from service.url import ROOT, DatabaseUrl
 from tests.support.migrations import rows

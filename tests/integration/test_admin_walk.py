@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from service.admin.errors import FORM_EXPIRED
+from service.admin.parts.errors import FORM_EXPIRED
 from service.models import EDITOR, OWNER, VIEWER, User
 from service.url import ROOT, DatabaseUrl
 from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in

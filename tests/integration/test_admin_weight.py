@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, Response
 from werkzeug.test import TestResponse
 
-from service.admin import assets, compression
+from service.admin.parts import assets, compression
 from service.url import DatabaseUrl
 from tests.support.panel import ONE_ENGINE, Browser, panel, signed_in
 

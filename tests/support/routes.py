@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from flask import Flask
 from werkzeug.routing import Rule
 
-from service.admin import invitations, renewals
+from service.admin.access import invitations, renewals
 from service.api import tokens
 from service.chat import versions
 from service.models import (

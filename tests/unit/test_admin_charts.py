@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.admin.charts import Chart, Series, round_up, shares
+from service.admin.desk.charts import Chart, Series, round_up, shares
 
 FIRST = date(2026, 5, 1)
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from service.admin.display import code_marks, count, duration, milliseconds, pretty_text, relative, when
+from service.admin.parts.display import code_marks, count, duration, milliseconds, pretty_text, relative, when
 
 NOW = datetime(2026, 11, 21, 12, 0, 0)
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from service.admin.forms import ChatbotForm, MessageForm
-from service.admin.paging import cursor, read_cursor, take
-from service.admin.security import is_own_path
+from service.admin.access.security import is_own_path
+from service.admin.parts.forms import ChatbotForm, MessageForm
+from service.admin.parts.paging import cursor, read_cursor, take
 
 FILLED = {"title": "Helper", "model_provider": "offline", "expected": "1"}
 

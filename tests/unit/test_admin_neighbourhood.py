@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.admin.guesses import neighbourhood
+from service.admin.access.guesses import neighbourhood
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.admin.permissions import may, needs, required
+from service.admin.access.permissions import may, needs, required
 from service.models import EDITOR, OWNER, VIEWER, User
 
 

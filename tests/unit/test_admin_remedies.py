@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.admin.remedies import Remedy, remedies
+from service.admin.schema.remedies import Remedy, remedies
 from service.migrate.errors import Problem
 from service.migrate.history import Attempt
 from service.migrate.report import Entry, Report

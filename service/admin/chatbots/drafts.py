@@ -8,11 +8,11 @@ from flask import Response, current_app, flash, g, redirect, render_template, re
 from werkzeug.wrappers import Response as AnyResponse
 
 from service import audit, limits
+from service.admin.access.permissions import needs
 from service.admin.chatbots import trial
 from service.admin.chatbots.listing import pages
-from service.admin.forms import ChatbotForm
-from service.admin.permissions import needs
-from service.admin.records import find_chatbot
+from service.admin.parts.forms import ChatbotForm
+from service.admin.parts.records import find_chatbot
 from service.chat import creation, options, providers, versions
 from service.chat.providers import Turn
 from service.config import Config

@@ -8,10 +8,10 @@ from flask import abort, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from service import audit
-from service.admin import errors
+from service.admin.access.permissions import needs
 from service.admin.chatbots.listing import pages, versions_of
-from service.admin.permissions import needs
-from service.admin.records import find_chatbot
+from service.admin.parts import errors
+from service.admin.parts.records import find_chatbot
 from service.chat import versions
 from service.chat.versions import Line
 from service.database import proxy, writing

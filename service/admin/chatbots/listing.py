@@ -7,9 +7,9 @@ from typing import Any
 import peewee as pw
 from flask import Blueprint, g, render_template, request
 
-from service.admin import paging
-from service.admin.forms import is_storable
-from service.admin.records import LARGEST_ID, find_chatbot
+from service.admin.parts import paging
+from service.admin.parts.forms import is_storable
+from service.admin.parts.records import LARGEST_ID, find_chatbot
 from service.chat import access, providers, versions
 from service.models import Chatbot, ChatbotVersion, Conversation, User
 

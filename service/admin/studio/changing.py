@@ -8,8 +8,8 @@ import peewee as pw
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from service.admin import errors
-from service.admin.permissions import needs
+from service.admin.access.permissions import needs
+from service.admin.parts import errors
 from service.admin.studio import cascade, changes, entry, guards, keys
 from service.admin.studio.catalog import Catalog, ForeignKey
 from service.admin.studio.patience import limited

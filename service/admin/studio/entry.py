@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from service.admin.forms import unix_lines
+from service.admin.parts.forms import unix_lines
 from service.admin.studio import changes, guards, kinds
 from service.admin.studio.catalog import Column, ForeignKey
 from service.admin.studio.rows import LONGEST, Row, Source

@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
-from service.admin.forms import is_storable, parse_json
+from service.admin.parts.forms import is_storable, parse_json
 
 Kind = Literal["integer", "number", "boolean", "text", "date", "datetime", "time", "json", "other"]
 

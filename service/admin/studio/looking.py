@@ -9,7 +9,7 @@ import peewee as pw
 from flask import Response, abort, g, render_template, request, stream_with_context
 
 from service import audit
-from service.admin.permissions import needs
+from service.admin.access.permissions import needs
 from service.admin.studio import catalog, changes, counts, entry, export, guards, keys, kinds, rows
 from service.admin.studio.catalog import Catalog, ForeignKey
 from service.admin.studio.patience import limited

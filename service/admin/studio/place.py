@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, g, request
 
-from service.admin import errors
+from service.admin.parts import errors
 from service.admin.studio import catalog, changes, keys
 from service.admin.studio.catalog import Catalog
 from service.admin.studio.patience import TooSlow

@@ -1,0 +1,1 @@
+"""What is being asked and answered: the list, the transcript, and talking to a chatbot oneself."""

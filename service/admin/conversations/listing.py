@@ -1,0 +1,244 @@
+"""What is being asked and answered: the list of conversations, and the transcript of one."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import peewee as pw
+from flask import Blueprint, Response, abort, flash, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+from wtforms import BooleanField, IntegerField, StringField
+from wtforms.validators import NumberRange, Optional
+
+from service import audit
+from service.admin.access.permissions import needs
+from service.admin.conversations import live, news, transcript
+from service.admin.conversations.news import News, Place, Thread
+from service.admin.parts import choices, errors, paging
+from service.admin.parts.display import count
+from service.admin.parts.filters import Choice, Conditions, Day, Filters, beginning, end
+from service.admin.parts.forms import Storable, at_most, strip
+from service.admin.parts.records import LARGEST_ID, find_conversation
+from service.api import clients, replies
+from service.chat import access, deletion, export, search
+from service.database import proxy, writing
+from service.models import EDITOR, ChatbotVersion, Conversation, Message, ToolLog, User
+from service.models.base import utc_now
+
+pages = Blueprint("conversations", __name__, url_prefix="/conversations")
+
+PAGE_SIZE = 25
+BUSY = ("Too many downloads are under way", "Try again in a moment.")
+CHANNELS = {"panel": "Panel", "telegram": "Telegram", "api": "HTTP API"}
+
+
+class ConversationFilters(Filters):
+    words = StringField("Words", [at_most(300), Storable()], filters=[strip])
+    chatbot = Choice("Chatbot")
+    version = IntegerField("Version", [Optional(), NumberRange(1, LARGEST_ID, "Type the number of a version.")])
+    channel = Choice("Channel")
+    persona = Choice("Persona")
+    since = Day("Last message from")
+    until = Day("Last message to")
+    failed = BooleanField("With a failed answer")
+    tools = BooleanField("With a tool call")
+
+
+def _of_persona(number: str) -> Any:
+    """The one that was chosen for the conversation, or that some answer in it was given as."""
+    answered = Message.select(Message.conversation).where(Message.persona == int(number))
+    return (Conversation.persona == int(number)) | Conversation.id.in_(answered)
+
+
+CONDITIONS: Conditions = {
+    "words": lambda words: Conversation.id.in_(Message.select(Message.conversation).where(search.matching(words))),
+    "chatbot": lambda number: Conversation.chatbot == int(number),
+    "version": lambda number: ChatbotVersion.number == number,
+    "channel": lambda channel: Conversation.channel == channel,
+    "persona": _of_persona,
+    "since": lambda day: Conversation.updated_at >= beginning(day),
+    "until": lambda day: Conversation.updated_at < end(day),
+    "failed": lambda _: Conversation.id.in_(Message.select(Message.conversation).where(Message.error.is_null(False))),
+    "tools": lambda _: Conversation.id.in_(ToolLog.select(ToolLog.session)),
+}
+
+
+@pages.get("/")
+def index() -> str:
+    filters = _filters()
+    query = _listed(filters).order_by(Conversation.updated_at.desc(), Conversation.id.desc())
+    place = paging.read_cursor(request.args.get("before", ""))
+    if place:
+        query = query.where(pw.Tuple(Conversation.updated_at, Conversation.id) < pw.Tuple(*place))
+    page = paging.take(list(query.limit(PAGE_SIZE + 1)), PAGE_SIZE)
+    last = page.rows[-1] if page.has_more else None
+    return render_template(
+        "conversations/index.html",
+        conversations=page.rows,
+        messages=_messages_per_conversation(page.rows),
+        found=_found(page.rows, filters.given().get("words", "")),
+        filters=filters,
+        forms=list(export.FORMS),
+        offered=choices.OFFERED,
+        is_first=place is None,
+        older=paging.cursor(last.updated_at, last.id) if last else None,
+    )
+
+
+@pages.get("/export")
+def export_found() -> Response | tuple[str, int]:
+    """Everything that the filters leave, on all pages of the list."""
+    form, filters = _form(), _filters()
+    narrowed = {name: value for name, value in filters.arguments().items() if name != "words"}
+    details = {"form": form, "filters": narrowed}
+    return _download(_listed(filters), f"conversations-{utc_now():%Y-%m-%d}", form, details)
+
+
+@pages.get("/<int:conversation_id>")
+def show(conversation_id: int) -> str:
+    conversation = find_conversation(conversation_id)
+    return render_template(
+        "conversations/show.html",
+        conversation=conversation,
+        news=_news(conversation),
+        words=request.args.get("words", ""),
+        forms=list(export.FORMS),
+        is_mine=is_thread_of(g.user, conversation.thread),
+    )
+
+
+@pages.get("/<int:conversation_id>/messages")
+def messages(conversation_id: int) -> str:
+    """What is new in the transcript, for the script of the page."""
+    return _fragment(news.since(_thread(find_conversation(conversation_id)), live.place()))
+
+
+@pages.get("/<int:conversation_id>/live")
+def follow(conversation_id: int) -> AnyResponse:
+    find_conversation(conversation_id)
+
+    def look(place: Place) -> News | None:
+        conversation = access.conversations(g.user).where(Conversation.id == conversation_id).get_or_none()
+        return news.since(_thread(conversation), place) if conversation else None
+
+    return live.stream(look, _fragment)
+
+
+@pages.get("/<int:conversation_id>/export")
+def export_one(conversation_id: int) -> Response | tuple[str, int]:
+    form, conversation = _form(), find_conversation(conversation_id)
+    query = access.conversations(g.user).where(Conversation.id == conversation.id)
+    return _download(query, f"conversation-{conversation.id}", form, {"form": form, "conversation": conversation.id})
+
+
+@pages.get("/<int:conversation_id>/delete")
+@needs(EDITOR)
+def confirm(conversation_id: int) -> str:
+    return _question(find_conversation(conversation_id))
+
+
+@pages.post("/<int:conversation_id>/delete")
+def delete(conversation_id: int) -> AnyResponse | tuple[str, int]:
+    conversation = find_conversation(conversation_id)
+    try:
+        with writing(proxy.obj):
+            gone = deletion.delete(conversation)
+            if gone is None:
+                abort(404)
+            _note("conversation.delete", f"conversation {conversation.id}", gone._asdict())
+    except deletion.StillAtWork as obstacle:
+        return _question(conversation, str(obstacle)), 409
+    lost = f"{count(gone.messages, 'message')} and {count(gone.tool_calls, 'tool call')}"
+    flash(f"The conversation is deleted, with {lost}.", "success")
+    return redirect(url_for("conversations.index"), 303)
+
+
+def is_thread_of(user: User, thread: str | None) -> bool:
+    """A thread of the panel carries the number of the user who began it."""
+    return (thread or "").startswith(f"user-{user.id}-")
+
+
+def _news(conversation: Conversation) -> News:
+    """The end of the transcript, which goes on by itself, or a place in it, which stays as it is."""
+    place, before = (paging.read_id(request.args.get(name, "")) for name in ("at", "before"))
+    if not place and not before:
+        return news.since(_thread(conversation))
+    shown = transcript.around(conversation, place) if place else transcript.latest(conversation, before)
+    if not shown.has_newer:
+        return news.since(_thread(conversation))._replace(transcript=shown)
+    return News(conversation, shown, unanswered=[], is_waiting=False, is_late=False, place=Place())
+
+
+def _thread(conversation: Conversation) -> Thread:
+    return Thread(conversation.__data__["chatbot"], conversation.channel, conversation.thread, conversation)
+
+
+def _fragment(found: News) -> str:
+    words = request.args.get("words", "")
+    return render_template("conversations/_live.html", news=found, has_details=True, words=words)
+
+
+def _filters() -> ConversationFilters:
+    chatbot, persona = (paging.read_id(request.args.get(name, "")) for name in ("chatbot", "persona"))
+    filters = ConversationFilters.of_request(
+        chatbot=[(str(number), title) for number, title in choices.chatbots(g.user, chatbot)],
+        channel=CHANNELS.items(),
+        persona=[(str(number), name) for number, name in choices.personas(g.user, persona)],
+    )
+    if filters.chatbot.errors:  # what one may not see is as good as not there
+        abort(404)
+    return filters
+
+
+def _listed(filters: ConversationFilters) -> Any:
+    query = access.conversations(g.user).select_extend(ChatbotVersion).switch(Conversation)
+    query = query.join(ChatbotVersion, pw.JOIN.LEFT_OUTER, on=Conversation.chatbot_version)
+    return filters.narrow(query, CONDITIONS)
+
+
+def _found(conversations: list[Conversation], words: str) -> dict[int, Message]:
+    """The newest message of each conversation that has the words."""
+    if not words:
+        return {}
+    is_here = Message.conversation.in_([conversation.id for conversation in conversations])
+    newest = Message.select(pw.fn.MAX(Message.id)).where(is_here, search.matching(words)).group_by(Message.conversation)
+    return {message.__data__["conversation"]: message for message in Message.select().where(Message.id.in_(newest))}
+
+
+def _messages_per_conversation(conversations: list[Conversation]) -> dict[int, int]:
+    query = (
+        Message.select(Message.conversation, pw.fn.COUNT(Message.id))
+        .where(Message.conversation.in_([conversation.id for conversation in conversations]))
+        .group_by(Message.conversation)
+    )
+    counted: Any = query.tuples()
+    return dict(counted)
+
+
+def _question(conversation: Conversation, obstacle: str = "") -> str:
+    contents = deletion.contents(conversation)
+    return render_template("conversations/delete.html", conversation=conversation, contents=contents, obstacle=obstacle)
+
+
+def _form() -> str:
+    form = request.args.get("form", next(iter(export.FORMS)))
+    return form if form in export.FORMS else abort(404)
+
+
+def _download(query: Any, name: str, form: str, details: dict[str, Any]) -> Response | tuple[str, int]:
+    """In pieces, which take as long as the reader does: so only where a thread can be spared for it."""
+    with ExitStack() as held:
+        if not held.enter_context(replies.seat()):
+            return errors.page(503, BUSY)
+        let_go = held.pop_all()
+    _note("conversation.export", name, details)
+    clients.limit_patience()
+    response = Response(export.stream(query, form), content_type=export.FORMS[form])
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
+    response.call_on_close(let_go.close)
+    return response
+
+
+def _note(action: str, subject: str, details: dict[str, Any]) -> None:
+    audit.record(g.user, action, subject, address=request.remote_addr, details=details)

@@ -1,0 +1,125 @@
+"""What is new in a thread since somebody looked: messages, tool calls, and what still waits for its answer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from service.admin.conversations import transcript
+from service.admin.conversations.transcript import MESSAGES_SHOWN, Transcript
+from service.admin.parts.paging import read_id
+from service.models import DEAD, DONE, Conversation, InboxItem, Message, ToolLog
+from service.models.base import utc_now
+
+# After this the person should learn that perhaps nobody is there to answer.
+PATIENCE = timedelta(seconds=20)
+
+# What the end of a transcript depends on, besides the messages.
+Tail = tuple[object, ...]
+
+
+class Thread(NamedTuple):
+    """Where a talk takes place. There may be no conversation yet, since the answer to the first message makes it; one
+    that is known is meant whatever its thread is called."""
+
+    chatbot_id: int
+    channel: str
+    name: str | None
+    conversation: Conversation | None = None
+
+
+class Place(NamedTuple):
+    """How far somebody has read: the newest message, and the newest tool call."""
+
+    message: int = 0
+    call: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.message}.{self.call}"
+
+
+class News(NamedTuple):
+    """`transcript` holds the messages that are new, or have a new tool call; `unanswered` is what stands below them."""
+
+    conversation: Conversation | None
+    transcript: Transcript
+    unanswered: list[InboxItem]
+    is_waiting: bool
+    is_late: bool
+    place: Place
+
+    @property
+    def tail(self) -> Tail:
+        return (*((item.id, item.state) for item in self.unanswered), self.is_waiting, self.is_late)
+
+
+def read_place(text: str) -> Place:
+    """The beginning, for what is no place."""
+    message, _, call = text.partition(".")
+    return Place(read_id(message) or 0, read_id(call) or 0)
+
+
+def since(thread: Thread, place: Place | None = None) -> News:
+    """What came after the place; without one, the end of the transcript.
+
+    The inbox is read first: read last, an answer that comes in between would be in neither, and the page would stop
+    waiting for it."""
+    items = _open_items(thread)
+    conversation = _conversation(thread)
+    shown = _transcript(conversation, place)
+    waiting = [item for item in items if item.state != DEAD]
+    return News(
+        conversation=conversation,
+        transcript=shown,
+        unanswered=_unsaid(conversation, shown.messages, items),
+        is_waiting=bool(waiting),
+        is_late=bool(waiting) and utc_now() - waiting[0].created_at > PATIENCE,
+        place=_reached(shown, place or Place()),
+    )
+
+
+def _open_items(thread: Thread) -> list[InboxItem]:
+    of_thread = (
+        (InboxItem.chatbot == thread.chatbot_id)
+        & (InboxItem.channel == thread.channel)
+        & (InboxItem.thread == thread.name)
+    )
+    return list(InboxItem.select().where(of_thread, InboxItem.state != DONE).order_by(InboxItem.id))
+
+
+def _conversation(thread: Thread) -> Conversation | None:
+    if thread.conversation:
+        return thread.conversation
+    found: Conversation | None = Conversation.get_or_none(
+        (Conversation.chatbot == thread.chatbot_id)
+        & (Conversation.channel == thread.channel)
+        & (Conversation.thread == thread.name)
+    )
+    return found
+
+
+def _transcript(conversation: Conversation | None, place: Place | None) -> Transcript:
+    if conversation is None:
+        return transcript.NOTHING
+    if place is None:
+        return transcript.latest(conversation)
+    late_calls = ToolLog.select(ToolLog.message).where(ToolLog.session == conversation, ToolLog.id > place.call)
+    is_new = (Message.id > place.message) | Message.id.in_(late_calls)
+    query = transcript.said(conversation).where(is_new).order_by(Message.id.desc()).limit(MESSAGES_SHOWN)
+    return transcript.of(list(query)[::-1])
+
+
+def _unsaid(conversation: Conversation | None, messages: list[Message], items: list[InboxItem]) -> list[InboxItem]:
+    """Without those that the transcript holds already: what was given up with an apology, and what is tried again."""
+    if conversation is None or not items:
+        return items
+    asked = Message.select(Message.metadata).where(Message.conversation == conversation, Message.role == "user")
+    newest = asked.order_by(Message.id.desc()).limit(MESSAGES_SHOWN)
+    said = {message.metadata.get("inbox", 0) for message in (*newest, *messages)}
+    return [item for item in items if item.id not in said and item.id > min(said, default=0)]
+
+
+def _reached(shown: Transcript, place: Place) -> Place:
+    calls = [call.id for calls in shown.tools.values() for call in calls]
+    messages = [message.id for message in shown.messages]
+    return Place(max([place.message, *messages]), max([place.call, *calls]))

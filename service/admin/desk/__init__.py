@@ -1,0 +1,1 @@
+"""What an operator looks at daily: numbers, work on its way, tool calls and personas."""

@@ -1,0 +1,104 @@
+"""The personas of the person who is signed in: as whom a chatbot may speak to them."""
+
+from __future__ import annotations
+
+import peewee as pw
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from service import audit
+from service.admin.desk.color import PALETTE
+from service.admin.parts.forms import PersonaForm
+from service.admin.parts.records import find_among
+from service.database import proxy, writing
+from service.models import Persona
+
+pages = Blueprint("personas", __name__, url_prefix="/personas")
+
+
+@pages.get("/")
+def index() -> str:
+    personas = list(_own().order_by(Persona.is_active.desc(), pw.fn.LOWER(Persona.name), Persona.id))
+    return render_template("personas/index.html", personas=personas)
+
+
+@pages.get("/new")
+def new() -> str:
+    return _form_page(PersonaForm(color=PALETTE[_own().count() % len(PALETTE)]), None)
+
+
+@pages.post("/new")
+def create() -> Response | tuple[str, int]:
+    form = PersonaForm(request.form)
+    if not _is_valid(form, None):
+        return _form_page(form, None), 400
+    with writing(proxy.obj):
+        persona = Persona.create(user=g.user, **form.data)
+        _note("persona.create", persona)
+    flash(f"{persona.name} is there. Choose them when you begin a talk.", "success")
+    return redirect(url_for("personas.index"), 303)
+
+
+@pages.get("/<int:persona_id>")
+def edit(persona_id: int) -> str:
+    persona = _find(persona_id)
+    return _form_page(PersonaForm(obj=persona), persona)
+
+
+@pages.post("/<int:persona_id>")
+def change(persona_id: int) -> Response | tuple[str, int]:
+    persona = _find(persona_id)
+    form = PersonaForm(request.form)
+    if not _is_valid(form, persona):
+        return _form_page(form, persona), 400
+    changed = [name for name, value in form.data.items() if value != getattr(persona, name)]
+    with writing(proxy.obj):
+        _update(persona, **form.data)
+        _note("persona.edit", persona, changed=changed)
+    flash(f"{form.name.data} is changed. The next answer speaks that way.", "success")
+    return redirect(url_for("personas.index"), 303)
+
+
+@pages.post("/<int:persona_id>/state")
+def switch(persona_id: int) -> Response:
+    """Deactivate or activate: what was said as this persona stays as it is either way."""
+    persona = _find(persona_id)
+    is_active = request.form.get("active") == "yes"
+    with writing(proxy.obj):
+        _update(persona, is_active=is_active)
+        _note("persona.activate" if is_active else "persona.deactivate", persona)
+    flash(f"{persona.name} can be chosen {'again' if is_active else 'no more'}.", "success")
+    return redirect(url_for("personas.index"), 303)
+
+
+def _own() -> pw.ModelSelect[Persona]:
+    query: pw.ModelSelect[Persona] = Persona.select().where(Persona.user == g.user)
+    return query
+
+
+def _find(number: int) -> Persona:
+    return find_among(_own(), Persona, number)
+
+
+def _update(persona: Persona, **values: object) -> None:
+    Persona.update(values).where(Persona.id == persona.id, Persona.user == g.user).execute()
+
+
+def _note(action: str, persona: Persona, **details: object) -> None:
+    audit.record(g.user, action, persona.name, address=request.remote_addr, details=details)
+
+
+def _is_valid(form: PersonaForm, persona: Persona | None) -> bool:
+    """Also against the other personas: two of one name could not be told apart where one is chosen."""
+    if not form.validate():
+        return False
+    namesakes = _own().where(pw.fn.LOWER(Persona.name) == pw.fn.LOWER(form.name.data))
+    if persona:
+        namesakes = namesakes.where(Persona.id != persona.id)
+    if namesakes.exists():
+        form.name.errors = ["You have a persona of this name already; choose another."]
+    return not form.name.errors
+
+
+def _form_page(form: PersonaForm, persona: Persona | None) -> str:
+    return render_template("personas/form.html", form=form, persona=persona)

@@ -1,0 +1,88 @@
+"""How values read on a page: times, counts, JSON, and commands inside a sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Flask
+from markupsafe import Markup, escape
+
+from service.admin.access import permissions
+from service.admin.desk import color
+from service.chat import search
+from service.chat.text import shortened
+from service.models.base import utc_now
+
+_UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
+
+
+def init_app(app: Flask) -> None:
+    for show in FILTERS:
+        app.jinja_env.filters[show.__name__] = show
+    # So that a page offers nobody what the server would refuse them.
+    app.jinja_env.globals["may"] = permissions.may
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """`3 minutes ago`; both in UTC, without a zone."""
+    seconds = (now - moment).total_seconds()
+    for size, unit in _UNITS:
+        if abs(seconds) >= size:
+            amount = count(int(abs(seconds) // size), unit)
+            return f"{amount} ago" if seconds > 0 else f"in {amount}"
+    return "just now"
+
+
+def when(moment: datetime | None) -> Markup:
+    """The relative time, with the exact one on hover and for machines."""
+    if moment is None:
+        return Markup('<span class="quiet">–</span>')
+    exact = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    words = relative(moment, utc_now())
+    return Markup('<time datetime="{}Z" title="{}">{}</time>').format(
+        moment.isoformat(timespec="seconds"), exact, words
+    )
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def milliseconds(duration: int | None) -> str:
+    if duration is None:
+        return "–"
+    return f"{duration} ms" if duration < 1000 else f"{duration / 1000:.1f} s"
+
+
+def duration(span: timedelta) -> str:
+    """In the largest unit that it fills: `3 minutes`."""
+    seconds = int(span.total_seconds())
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), (1, "second"))
+    return count(seconds // size, unit)
+
+
+def pretty(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def pretty_text(text: str) -> str:
+    """JSON laid out in lines; anything else as it is."""
+    try:
+        return pretty(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def code_marks(text: str) -> Markup:
+    """A sentence whose `commands` stand between backticks, with these set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped just here
+
+
+FILTERS: tuple[Callable[..., Any], ...] = (
+    *(when, pretty, pretty_text, code_marks, count, milliseconds, duration),
+    *(shortened, color.ink_on, search.excerpt, search.highlight),
+)

@@ -1,0 +1,84 @@
+"""Keys to the HTTP API: one's own, and for owners everybody's."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import peewee as pw
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from service.admin.access.forms import TokenForm
+from service.admin.access.permissions import needs
+from service.admin.parts.records import find_among
+from service.api import tokens
+from service.chat import access
+from service.models import VIEWER, ApiToken, User
+from service.models.base import utc_now
+
+pages = Blueprint("tokens", __name__, url_prefix="/tokens")
+
+
+@pages.get("/")
+def index() -> str:
+    listed = list(_visible().order_by(ApiToken.revoked_at.is_null(False), ApiToken.id.desc()))
+    return render_template(
+        "tokens/index.html", tokens=listed, scopes=tokens.SCOPES, sees_all=access.sees_all(g.user), now=utc_now()
+    )
+
+
+@pages.get("/new")
+def new() -> str:
+    return _form_page(_form())
+
+
+@pages.post("/new")
+@needs(VIEWER)
+def issue() -> str | tuple[str, int]:
+    form = _form()
+    if form.validate() and _has_namesake(form.name.data or ""):
+        form.name.errors = ["You have a token of this name already. Choose another, or revoke that one."]
+    if form.errors:
+        return _form_page(form), 400
+    issued = tokens.issue(
+        g.user,
+        form.name.data or "",
+        form.scopes.data or (),
+        expires_at=_end(form.days.data),
+        address=request.remote_addr,
+    )
+    return render_template("tokens/issued.html", token=issued.token, key=issued.key)
+
+
+@pages.post("/<int:token_id>/revoke")
+@needs(VIEWER)
+def revoke(token_id: int) -> Response:
+    token = find_among(_visible(), ApiToken, token_id)
+    is_done = tokens.revoke(token, by=g.user, address=request.remote_addr)
+    flash(f"{token.name} is revoked." if is_done else f"{token.name} was revoked already.", "success")
+    return redirect(url_for("tokens.index"), 303)
+
+
+def _visible() -> pw.ModelSelect[ApiToken]:
+    query: pw.ModelSelect[ApiToken] = ApiToken.select(ApiToken, User).join(User)
+    return query if access.sees_all(g.user) else query.where(ApiToken.user == g.user)
+
+
+def _has_namesake(name: str) -> bool:
+    """Two of one name could not be told apart; and a page that is loaded again makes no second token."""
+    mine = (ApiToken.user == g.user) & ApiToken.revoked_at.is_null()
+    return ApiToken.select().where(mine, ApiToken.name == name).exists()
+
+
+def _end(days: int) -> datetime | None:
+    return utc_now() + timedelta(days=days) if days else None
+
+
+def _form() -> TokenForm:
+    form = TokenForm(request.form)
+    form.offer(tokens.offered(g.user), tokens.SCOPES)
+    return form
+
+
+def _form_page(form: TokenForm) -> str:
+    return render_template("tokens/new.html", form=form)

@@ -1,0 +1,1 @@
+"""How the schema is, and what to run when it is not well. These pages change nothing."""

@@ -1,0 +1,123 @@
+"""What has happened to the schema, and what to run when it is not well. These pages change nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask import Blueprint, abort, current_app, g, render_template
+
+from service import limits
+from service.admin.access.permissions import needs
+from service.admin.schema import verification
+from service.admin.schema.remedies import remedies
+from service.config import Config
+from service.migrate import connection, files, lock, report
+from service.migrate.errors import MigrateError, Refused
+from service.migrate.files import MigrationFile, Outline
+from service.migrate.history import Attempt, History
+from service.models import EDITOR
+
+pages = Blueprint("migrations", __name__, url_prefix="/migrations")
+
+ATTEMPTS_SHOWN = 50
+ATTEMPTS_OF_ONE = 2000
+VERIFICATIONS_A_MINUTE = 6
+MEANINGS = {
+    "applied": "In the database, and its file is unchanged.",
+    "pending": "Not in the database yet.",
+    "changed": "Its file was edited after it was applied.",
+    "missing": "In the database, but its file is gone.",
+    "ahead": "A newer release applied it. Normal after an image was rolled back.",
+}
+ORIGINS = {
+    "deploy": "a deploy ran it",
+    "resolve": "a person recorded it with `migrate resolve`; nothing was run",
+    "adopt": "it was there before this history; its checksum was taken over",
+}
+
+
+class Source(NamedTuple):
+    name: str
+    text: str
+
+
+@pages.get("/")
+def index() -> str | tuple[str, int]:
+    config = _config()
+    try:
+        found = report.read(config.database_url, config.migrations_dir)
+        holder = lock.holder(config.database_url)
+    except MigrateError as error:
+        return render_template("migrations/index.html", failure=str(error)), 503
+    return render_template(
+        "migrations/index.html",
+        report=found,
+        remedies=remedies(found, holder),
+        attempts=found.attempts[:ATTEMPTS_SHOWN],
+        meanings=MEANINGS,
+    )
+
+
+@pages.get("/verify")
+@needs(EDITOR)
+def verify() -> str | tuple[str, int]:
+    """On demand, since it replays every migration beside the live schema."""
+    if not limits.take(f"verify {g.user.id}", limit=VERIFICATIONS_A_MINUTE, seconds=60).is_allowed:
+        abort(429)
+    config = _config()
+    try:
+        found = verification.verified(config.migration_database_url, config.migrations_dir)
+    except verification.Failed as failure:
+        return render_template("migrations/verify.html", failure=str(failure)), 503
+    return render_template("migrations/verify.html", found=found)
+
+
+@pages.get("/<migration>")
+def show(migration: str) -> str | tuple[str, int]:
+    config = _config()
+    try:
+        found = report.read(config.database_url, config.migrations_dir)
+        attempts = _attempts(config, migration)
+    except MigrateError as error:
+        return render_template("migrations/index.html", failure=str(error)), 503
+    entry = next((entry for entry in found.entries if entry.name == migration), None)
+    if entry is None:
+        abort(404)
+    file = next((file for file in files.scan(config.migrations_dir) if file.name == migration), None)
+    return render_template(
+        "migrations/show.html",
+        entry=entry,
+        attempts=attempts,
+        sources=_sources(file) if file else [],
+        outline=_outline(file) if file else None,
+        remedies=[remedy for remedy in remedies(found, "") if migration in remedy.what],
+        meaning=MEANINGS[entry.state],
+        origin=ORIGINS.get(entry.origin or "", entry.origin),
+    )
+
+
+def _config() -> Config:
+    config: Config = current_app.config["SLIPWAY"]
+    return config
+
+
+def _attempts(config: Config, name: str) -> list[Attempt]:
+    database = connection.connect(config.database_url, create=False)
+    try:
+        return [attempt for attempt in History(database).attempts(ATTEMPTS_OF_ONE) if attempt.migration == name]
+    finally:
+        database.close()
+
+
+def _sources(file: MigrationFile) -> list[Source]:
+    """The file, and the one that undoes it if there is one."""
+    paths = [path for path in (file.path, file.down) if path]
+    return [Source(path.name, path.read_text("utf-8-sig", errors="replace")) for path in paths]
+
+
+def _outline(file: MigrationFile) -> Outline | None:
+    """What the file says about itself; nothing where it can't be read as what it should be."""
+    try:
+        return files.outline(file)
+    except Refused:
+        return None
