@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.admin.desk.color import PALETTE, contrast, ink_on, is_color
+from service.admin.parts.color import PALETTE, contrast, ink_on, is_color
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,13 @@ def test_imports_point_one_way(path: Path) -> None:
     assert imported_rooms(path) - allowed == set()
 
 
+def test_what_pages_are_made_of_knows_no_page() -> None:
+    pages = ("chatbots", "conversations", "desk", "people", "schema", "studio")
+    for path in [*(SERVICE / "admin/parts").glob("*.py"), *(SERVICE / "admin/access").glob("*.py")]:
+        text = path.read_text("utf-8")
+        assert not [page for page in pages if f"service.admin.{page}" in text], path
+
+
 def test_every_room_is_known() -> None:
     rooms = {path.relative_to(SERVICE).parts[0].removesuffix(".py") for path in modules()} - {"__init__"}
     assert rooms == set(ALLOWED)

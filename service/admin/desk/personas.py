@@ -7,7 +7,7 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 
 from service import audit
-from service.admin.desk.color import PALETTE
+from service.admin.parts.color import PALETTE
 from service.admin.parts.forms import PersonaForm
 from service.admin.parts.records import find_among
 from service.database import proxy, writing

@@ -12,7 +12,7 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from service.admin.access import permissions
-from service.admin.desk import color
+from service.admin.parts import color
 from service.chat import search
 from service.chat.text import shortened
 from service.models.base import utc_now

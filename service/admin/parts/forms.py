@@ -20,7 +20,7 @@ from wtforms import (
 )
 from wtforms.validators import DataRequired, Length, NumberRange, Regexp
 
-from service.admin.desk.color import is_color
+from service.admin.parts.color import is_color
 from service.admin.parts.records import LARGEST_ID
 
 # NUL as JSON writes it, unless its backslash is itself escaped.
