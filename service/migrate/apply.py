@@ -6,10 +6,9 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.migrate import contention, failure, files, heal
-from service.migrate.backfill import Backfill, Care
 from service.migrate.connection import Connection
 from service.migrate.contention import OnBlocked, Watch
 from service.migrate.engine import Engine
@@ -18,9 +17,12 @@ from service.migrate.failure import Place
 from service.migrate.files import MigrationFile, Outline
 from service.migrate.history import AlreadyApplied, History, Progress
 from service.migrate.patience import Patience
-from service.migrate.tally import Tally
+from service.migrate.steps import Step
 from service.migrate.transaction import read_only, transaction
-from service.migrate.verbs import Step
+
+if TYPE_CHECKING:
+    from service.migrate.backfill import Backfill
+    from service.migrate.tally import Tally
 
 Keep = Callable[[dict[str, Any]], None]
 
@@ -112,11 +114,11 @@ class Applier:
         progress.step(done, len(steps))
         self._place.done, self._place.total = done, len(steps)
         for number, step in enumerate(steps, start=1):
-            if isinstance(step.run, Backfill):
-                step.run.resume(progress.checkpoints.get(str(number), {}))
+            if step.backfill:
+                step.backfill.resume(progress.checkpoints.get(str(number), {}))
         for number, step in enumerate(steps[done:], start=done + 1):
-            if isinstance(step.run, Backfill):
-                self._run_backfill(file, step.run, step.line, functools.partial(progress.keep, number))
+            if step.backfill:
+                self._run_backfill(file, step.backfill, step.line, functools.partial(progress.keep, number))
                 progress.step(number, len(steps))
             else:
                 take = functools.partial(self._take, file, outline, step, progress, number)
@@ -170,6 +172,7 @@ class Applier:
 
     def _run_backfill(self, file: MigrationFile, backfill: Backfill, line: int, keep: Keep) -> None:
         """Each batch has its own transaction, and its own patience."""
+        from service.migrate.backfill import Care
 
         def tell(tally: Tally) -> None:
             self._place.tally = tally
@@ -195,7 +198,7 @@ class Applier:
 
     def _run_together(self, steps: Sequence[Step]) -> None:
         """The steps of an atomic migration."""
-        if any(isinstance(step.run, Backfill) for step in steps):
+        if any(step.backfill for step in steps):
             raise Refused("A backfill commits each of its batches: write `atomic = False` at the top of the file.")
         if any(_is_concurrent(step) for step in steps):
             raise Refused(

@@ -6,7 +6,6 @@ whole migration is tried again a little later (PostgreSQL manual, "Explicit Lock
 
 from __future__ import annotations
 
-import random
 import re
 import threading
 import time
@@ -41,7 +40,9 @@ def is_contention(error: BaseException) -> bool:
 
 def pause_before(attempt: int) -> float:
     """Seconds to wait before a try, from 2: longer each time, with jitter so that two deploys do not stay in step."""
-    return min(2.0 ** (attempt - 2), _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
+    from random import uniform  # here: hardly any migration has to be tried again
+
+    return min(2.0 ** (attempt - 2), _LONGEST_PAUSE) * uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
 
 
 def set_timeouts(database: Connection, patience: Patience, *, is_local: bool, is_concurrent: bool = False) -> None:

@@ -15,6 +15,7 @@ import peewee as pw
 from service.migrate import engine
 from service.migrate.connection import connect
 from service.migrate.errors import Refused
+from service.migrate.steps import Steps
 from service.migrate.tables import HISTORY, JOURNAL
 from service.migrate.verbs import Migrator
 from service.url import MEMORY, DatabaseUrl
@@ -110,8 +111,8 @@ def _models_in(module: ModuleType) -> list[type[pw.Model]]:
 def _push_columns(database: Any, model: type[pw.Model]) -> list[str]:
     table = model._meta.table_name
     columns = {column.name for column in database.get_columns(table)}
-    migrator = Migrator(database)
-    steps = migrator.begin(Path())
+    migrator, steps = Migrator(database), Steps(Path())
+    migrator.begin(steps)
     lines = []
     for field in model._meta.sorted_fields:
         if field.column_name not in columns:

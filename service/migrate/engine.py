@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from service.migrate import files, statements
 from service.migrate.adopted import adopt
 from service.migrate.connection import Connection
 from service.migrate.errors import BrokenScript, Refused
 from service.migrate.files import MigrationFile
-from service.migrate.standin import stand_in
-from service.migrate.verbs import Execute, Migrator, Step
+from service.migrate.steps import Execute, Step, Steps, Verbs
+
+if TYPE_CHECKING:
+    from service.migrate.verbs import Migrator
 
 
 class Engine:
@@ -20,15 +23,15 @@ class Engine:
 
     def __init__(self, connection: Connection, applied: Sequence[MigrationFile]) -> None:
         self.database = adopt(connection)
-        self._is_sqlite = connection.is_sqlite
-        self._migrator = Migrator(self.database, lambda: list(replay(applied, is_sqlite=connection.is_sqlite).orm))
+        self._is_sqlite, self._applied = connection.is_sqlite, applied
+        self._verbs = Verbs(self.database, self._whole_migrator, is_sqlite=connection.is_sqlite)
 
     def steps(self, file: MigrationFile) -> list[Step]:
         """What the migration would do, in order; a body that works directly on the database does so now."""
         if file.is_sql:
             return self._sql_steps(file.path)
-        collected = self._migrator.begin(file.path)
-        files.load(file).migrate(self._migrator, self.database, fake=False)
+        collected = self._verbs.begin(file.path)
+        files.load(file).migrate(self._verbs, self.database, fake=False)
         return collected
 
     def rollback_steps(self, file: MigrationFile) -> list[Step]:
@@ -40,9 +43,14 @@ class Engine:
         rollback = files.load(file).rollback
         if rollback is None:
             raise Refused(f"{file.name} can't be rolled back: {file.path.name} has no function rollback.")
-        collected = self._migrator.begin(file.path)
-        rollback(self._migrator, self.database, fake=False)
+        collected = self._verbs.begin(file.path)
+        rollback(self._verbs, self.database, fake=False)
         return collected
+
+    def _whole_migrator(self) -> Migrator:
+        from service.migrate.verbs import Migrator
+
+        return Migrator(self.database, lambda: list(replay(self._applied, is_sqlite=self._is_sqlite).orm))
 
     def _sql_steps(self, path: Path) -> list[Step]:
         found = statements.split(path.read_text("utf-8-sig"), is_sqlite=self._is_sqlite)
@@ -52,11 +60,14 @@ class Engine:
 def replay(applied: Sequence[MigrationFile], *, is_sqlite: bool) -> Migrator:
     """The state of the tables after these migrations, worked out on a stand-in that no statement leaves.
     Raises BrokenScript where a body can't do without answers."""
+    from service.migrate.standin import stand_in
+    from service.migrate.verbs import Migrator
+
     database = stand_in(is_sqlite=is_sqlite)
     migrator = Migrator(database)
     for file in applied:
         if not file.is_sql:
-            migrator.begin(file.path)
+            migrator.begin(Steps(file.path))
             try:
                 files.load(file).migrate(migrator, database, fake=True)
             except (Exception, SystemExit) as error:

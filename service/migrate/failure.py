@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from service.migrate import contention
 from service.migrate.connection import explain
 from service.migrate.engine import line_of_traceback
 from service.migrate.errors import MigrationFailed
 from service.migrate.files import MigrationFile
-from service.migrate.tally import Tally
 from service.migrate.transaction import LOST
+
+if TYPE_CHECKING:
+    from service.migrate.tally import Tally
 
 # What is being done, and how a person asks for it once more.
 AGAIN = {"deploy": "deploy again", "rollback": "roll back again"}

@@ -21,7 +21,7 @@ from service.migrate.engine import Engine
 from service.migrate.errors import BrokenScript, MigrateError
 from service.migrate.files import MigrationFile
 from service.migrate.schema import Snapshot
-from service.migrate.verbs import Step
+from service.migrate.steps import Step
 from service.url import MEMORY, DatabaseUrl
 
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)

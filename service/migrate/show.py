@@ -58,11 +58,11 @@ def migrations_words(*, to_stderr: bool) -> None:
     """What a migration logs as `migrations` is part of the report, below its name. Call before migrations run."""
     import logging
 
-    from service.migrate.tally import CLEAR
-
     handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
-    is_beside_a_bar = not to_stderr and sys.stdout.isatty()
-    handler.setFormatter(logging.Formatter(f"{CLEAR if is_beside_a_bar else ''}%(heading)s    %(message)s"))
+    clear = ""
+    if not to_stderr and sys.stdout.isatty():  # beside a bar
+        from service.migrate.tally import CLEAR as clear
+    handler.setFormatter(logging.Formatter(f"{clear}%(heading)s    %(message)s"))
     named: set[str] = set()
 
     def with_heading(record: logging.LogRecord) -> bool:

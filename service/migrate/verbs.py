@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import peewee as pw
 from peewee_migrate.migrator import ORM
-from playhouse.migrate import Operation
 
-from service.migrate import statements
 from service.migrate.alter import Alterations
 from service.migrate.backfill import Backfill
 from service.migrate.rows import Change
 from service.migrate.sqlite import SafeSqliteMigrator
-
-
-@dataclass
-class Step:
-    """One operation that a migration asked for, and the line of its file that did."""
-
-    run: Callable[[], Any]
-    line: int
-    sql: str = ""
-
-
-class Steps(list[Any]):
-    """What peewee_migrate takes for its plain list of operations: notes where each one came from."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = str(path)
-
-    def append(self, operation: Operation | Callable[[], Any]) -> None:
-        run = operation.run if isinstance(operation, Operation) else operation
-        super().append(Step(run, line_of(sys._getframe(1), self._path), getattr(run, "sql", "")))
-
-    def extend(self, operations: Any) -> None:
-        for operation in operations:
-            self.append(operation)
+from service.migrate.steps import Steps, add_sql
 
 
 class Migrator(Alterations):
@@ -68,10 +38,9 @@ class Migrator(Alterations):
     def orm(self, orm: ORM) -> None:
         self._orm = orm
 
-    def begin(self, path: Path) -> Steps:
-        """Start collecting the steps that the code of a file asks for."""
-        self.__ops__ = collected = Steps(path)
-        return collected
+    def begin(self, collected: Steps) -> None:
+        """What is asked for from now on goes there."""
+        self.__ops__ = collected
 
     def create_model(self, model: Any) -> Any:
         """As the original, without asking for the state; and a table that is already there is an error, since a
@@ -94,12 +63,7 @@ class Migrator(Alterations):
 
     def sql(self, sql: str, *params: Any) -> None:
         """Run SQL as it stands: several statements are welcome, and a literal % where there are no parameters."""
-        database: Any = self.__database__
-        if params:
-            self.__ops__.append(lambda: database.execute_sql(sql, params))
-            return
-        for statement in statements.split(sql, is_sqlite=isinstance(database, pw.SqliteDatabase)):
-            self.__ops__.append(Execute(database, statement.sql))
+        add_sql(self.__ops__, self.__database__, sql, params, is_sqlite=self._is_sqlite)
 
     def add_fields(
         self, model: str | type[pw.Model], *, allow_not_null: bool = False, **fields: pw.Field
@@ -122,7 +86,7 @@ class Migrator(Alterations):
         others = [one for one in field.constraints or () if not _is_default(one)]
         field.constraints = [*others, pw.SQL(f"DEFAULT {literal}")]
         operations: Any = self.__migrator__
-        if isinstance(self.__database__, pw.SqliteDatabase):
+        if self._is_sqlite:
             self.__ops__.append(operations.set_default(model._meta.table_name, field.column_name, literal))
         else:
             self.sql(f'ALTER TABLE "{model._meta.table_name}" ALTER COLUMN "{field.column_name}" SET DEFAULT {literal}')
@@ -146,6 +110,7 @@ class Migrator(Alterations):
         What it returns has the `tally`, for the steps after it."""
         step = Backfill(self.__database__, self.__get_model__(model), change, where, batch, pause, max_errors)
         self.__ops__.append(step)
+        self.__ops__[-1].backfill = step
         return step
 
     def __del_field__(self, model: type[pw.Model], field: pw.Field) -> None:
@@ -153,24 +118,6 @@ class Migrator(Alterations):
         if isinstance(field, pw.ForeignKeyField) and not hasattr(field.rel_model, field.backref):
             setattr(field.rel_model, field.backref, None)
         super().__del_field__(model, field)
-
-
-@dataclass
-class Execute:
-    """One statement without parameters; nothing in it is interpolated."""
-
-    database: Any
-    sql: str
-
-    def __call__(self) -> None:
-        self.database.execute_sql(self.sql, None)
-
-
-def line_of(frame: FrameType | None, path: str) -> int:
-    """The line of `path` that is running in this frame or one of its callers; 0 where there is none."""
-    while frame is not None and frame.f_code.co_filename != path:
-        frame = frame.f_back
-    return frame.f_lineno if frame else 0
 
 
 def _keeps_server_default(field: pw.Field) -> bool:

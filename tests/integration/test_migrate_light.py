@@ -1,0 +1,83 @@
+"""What the commands import: most of the time of a short one. Whole processes, since an import happens once in each."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.migrate.errors import MigrationFailed
+from service.migrate.runner import deploy
+from service.url import DatabaseUrl
+from tests.support.migrations import rows, table, target, write
+from tests.support.processes import environment, run
+
+# What only some migrations need, each with a good part of the time that a deploy of one of them takes.
+VERBS = ("peewee_migrate", "playhouse", "unittest.mock", "asyncio", "service.migrate.verbs", "service.migrate.backfill")
+LATER = ("service.migrate.conserve", "service.migrate.drafting", "service.migrate.schema", "service.migrate.develop")
+
+
+def imported(url: DatabaseUrl, folder: Path, *words: str, of: tuple[str, ...]) -> tuple[str, str]:
+    """What `migrate` prints, and which of these modules it has imported."""
+    code = (
+        "import sys; from service.migrate.cli import main\n"
+        f"main(['--dir', {str(folder)!r}, *{words!r}])\n"
+        f"print(*[name for name in {of!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = run(sys.executable, "-c", code, env=environment(url))
+    return done.stdout, done.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write(tmp_path / "migrations", "001_a", table("a"))
+    (tmp_path / "migrations" / "002_b.sql").write_text("CREATE TABLE b (id INTEGER);")
+    return tmp_path / "migrations"
+
+
+def test_a_deploy_of_plain_sql_goes_without_the_other_verbs(database_url: DatabaseUrl, folder: Path) -> None:
+    said, found = imported(database_url, folder, "deploy", of=(*VERBS, *LATER))
+    assert ("002_b" in said, found) == (True, "")
+
+
+def test_a_verb_that_is_needed_is_brought_in(database_url: DatabaseUrl, folder: Path) -> None:
+    write(folder, "003_c", "@migrator.create_model\nclass C(pw.Model):\n    pass")
+    said, found = imported(database_url, folder, "deploy", of=("peewee_migrate", "service.migrate.verbs"))
+    assert ("003_c" in said, found) == (True, "peewee_migrate service.migrate.verbs")
+
+
+BOTH = """
+migrator.sql("CREATE TABLE first (id INTEGER PRIMARY KEY)")
+
+@migrator.create_model
+class Second(pw.Model):
+    word = pw.TextField()
+
+    class Meta:
+        table_name = "second"
+
+migrator.sql("INSERT INTO second (word) VALUES ('100 %')")
+migrator.add_fields("second", color=pw.TextField(default="red"))
+migrator.sql("UPDATE second SET word = color")
+migrator.sql({failing!r})
+"""
+
+
+def test_sql_and_other_verbs_run_in_the_order_of_the_file(database_url: DatabaseUrl, folder: Path) -> None:
+    write(folder, "003_both", BOTH.format(failing="INSERT INTO first (id) VALUES (7)"))
+    write(folder, "004_after", 'migrator.sql("INSERT INTO first (id) VALUES (8)")')
+    deploy(target(database_url, folder))
+    assert rows(database_url, "SELECT word FROM second") == [("red",)]
+    assert rows(database_url, "SELECT id FROM first ORDER BY id") == [(7,), (8,)]
+
+
+def test_a_failing_statement_is_named_with_its_line_also_after_another_verb(
+    database_url: DatabaseUrl, folder: Path
+) -> None:
+    path = write(folder, "003_both", BOTH.format(failing="INSERT INTO nowhere VALUES (1)"))
+    line = next(number for number, text in enumerate(path.read_text().splitlines(), start=1) if "nowhere" in text)
+    with pytest.raises(MigrationFailed, match=f"003_both.py, line {line}\n") as failure:
+        deploy(target(database_url, folder))
+    assert failure.value.statement == "INSERT INTO nowhere VALUES (1)"
+    assert rows(database_url, "SELECT count(*) FROM migratehistory") == [(2,)]
