@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,21 @@ from tests.support.postgresql import Server, create_database, drop_database, run
 from tests.support.schema import build_schema
 
 ENGINES = ("sqlite", "postgresql")
+MEMORY, ENOUGH = Path("/dev/shm"), 2 << 30  # bytes
+
+
+def pytest_configure() -> None:
+    """Databases come and go here by the thousand: where there is room, they are kept in memory and wait for no disk."""
+    if "TMPDIR" not in os.environ and is_roomy(MEMORY):
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+def is_roomy(folder: Path) -> bool:
+    """Is there space, and may the programs that tests write be run from there?"""
+    if not os.access(folder, os.W_OK):
+        return False
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize > ENOUGH and not found.f_flag & os.ST_NOEXEC
 
 
 @pytest.fixture(scope="session")
