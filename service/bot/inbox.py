@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from service.bot.consumer import GiveUp, Later, Outcome
 from service.bot.lease import Lease, LeaseLost, Queue
-from service.chat import asides
+from service.bot.showing import shown
+from service.chat import asides, following
 from service.chat.cancel import Cancelled
 from service.chat.outside import Outside
 from service.chat.providers import ProviderError, Providers
@@ -15,7 +16,7 @@ from service.faults import is_outage
 from service.models import InboxItem, Message
 from service.models.base import utc_now
 
-INBOX = Queue("inbox", InboxItem, lane=("chatbot", "channel", "thread"))
+INBOX = Queue("inbox", InboxItem, lane=("chatbot", "channel", "thread"), told=following.IS_FOLLOWED)
 
 
 # For so long an overloaded provider may put a person off before its refusals count as failed attempts.
@@ -27,7 +28,8 @@ def answer(lease: Lease[InboxItem], providers: Providers, outside: Outside | Non
         remark = asides.answer(lease.item, lease.finish)
         return _answered("answered by itself with", remark)
     try:
-        reply = respond(lease.item, providers, lease.finish, outside, is_cancelled=lease.is_over.is_set)
+        with shown(lease) as show:
+            reply = respond(lease.item, providers, lease.finish, outside, is_cancelled=lease.is_over.is_set, show=show)
     except Cancelled as cancelled:
         raise LeaseLost(f"{lease} was given up while it was being answered.") from cancelled
     except ProviderError as error:

@@ -30,13 +30,14 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True)
 class Queue(Generic[J]):
-    """One table of work: which fields name a lane, which channel's rows it is about if not all, how often and after
-    which delays a row is tried."""
+    """One table of work: which fields name a lane, which channel's rows it is about if not all, what else than the row
+    (SQL) who takes one is told, how often and after which delays a row is tried."""
 
     name: str
     model: type[J]
     lane: tuple[str, ...]
     channel: str | None = None
+    told: str = ""
     attempts: int = 5
     first_delay: float = 1.0
     longest_delay: float = 300.0
@@ -115,7 +116,7 @@ WHERE (state = 'queued' AND available_at <= :now
 ORDER BY id LIMIT 1"""
 _LEASE = """
 UPDATE {table} SET state = 'leased', attempts = attempts + 1, leased_by = :holder, leased_until = :until
-WHERE id = ({first_free}) RETURNING *"""
+WHERE id = ({first_free}) RETURNING {told}"""
 
 
 def claim(queue: Queue[J], holder: str, seconds: float) -> Lease[J] | None:
@@ -131,7 +132,8 @@ def claim(queue: Queue[J], holder: str, seconds: float) -> Lease[J] | None:
                 return None  # looking takes no lock, so that idle workers keep out of everybody's way
         else:
             first_free += " FOR UPDATE SKIP LOCKED"
-        rows = _rows(queue.model, _LEASE.format(table=table, first_free=first_free), values)
+        told = f"*, {queue.told}" if queue.told else "*"
+        rows = _rows(queue.model, _LEASE.format(table=table, first_free=first_free, told=told), values)
     return Lease(queue, rows[0], holder, seconds) if rows else None
 
 

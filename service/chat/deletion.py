@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from service.database import connection, is_sqlite, writing
-from service.models import DEAD, DONE, LEASED, QUEUED, Conversation, InboxItem, Message, OutboxItem, ToolLog
+from service.models import (
+    DEAD,
+    DONE,
+    LEASED,
+    QUEUED,
+    Conversation,
+    FollowedThread,
+    InboxItem,
+    Message,
+    OutboxItem,
+    ToolLog,
+)
 
 _WAITING = [QUEUED, LEASED]
 _AT_ONCE = 500
@@ -45,12 +56,14 @@ def delete(conversation: Conversation) -> Contents | None:
             raise StillAtWork
         gone = contents(stored)
         _empty_inbox(stored)
+        # What a worker that was killed may have left there of an answer.
+        FollowedThread.delete().where(_lane(FollowedThread, stored)).execute()
         Conversation.delete().where(Conversation.id == stored.id).execute()
     return gone
 
 
 def is_at_work(conversation: Conversation) -> bool:
-    waiting_in = InboxItem.select().where(_lane(conversation), InboxItem.state.in_(_WAITING))
+    waiting_in = InboxItem.select().where(_lane(InboxItem, conversation), InboxItem.state.in_(_WAITING))
     waiting_out = OutboxItem.select().where(OutboxItem.conversation == conversation, OutboxItem.state.in_(_WAITING))
     return bool(waiting_in.exists() or waiting_out.exists())
 
@@ -60,7 +73,7 @@ def _empty_inbox(conversation: Conversation) -> None:
     again; what was given up is not to be retried any more."""
     empty: dict[str, Any] = {"content": "", "metadata": {}, "error": None, "state": DONE}
     is_over = InboxItem.state.in_([DONE, DEAD])
-    InboxItem.update(empty).where(_lane(conversation), is_over).execute()
+    InboxItem.update(empty).where(_lane(InboxItem, conversation), is_over).execute()
     asked = Message.select(Message.metadata).where(Message.conversation == conversation, Message.role == "user")
     # A conversation that was put aside has another thread by now than the items that it came from.
     items = [message.metadata["inbox"] for message in asked if "inbox" in message.metadata]
@@ -68,9 +81,9 @@ def _empty_inbox(conversation: Conversation) -> None:
         InboxItem.update(empty).where(InboxItem.id.in_(items[place : place + _AT_ONCE]), is_over).execute()
 
 
-def _lane(conversation: Conversation) -> Any:
+def _lane(model: type[InboxItem] | type[FollowedThread], conversation: Conversation) -> Any:
     return (
-        (InboxItem.chatbot == conversation.chatbot)
-        & (InboxItem.channel == conversation.channel)
-        & (InboxItem.thread == conversation.thread)
+        (model.chatbot == conversation.chatbot)
+        & (model.channel == conversation.channel)
+        & (model.thread == conversation.thread)
     )

@@ -14,7 +14,7 @@ from service.chat.dialogue import Piece
 from service.chat.outside import Outside
 from service.chat.providers import Cut, Providers, Usage
 from service.chat.retrieval import Retrieved
-from service.chat.text import shortened, storable
+from service.chat.text import presentable, shortened, storable
 from service.chat.tools.offer import Called
 from service.chat.wake import OUTBOX, wake
 from service.database import connection, writing
@@ -28,6 +28,7 @@ APOLOGY = "I am sorry, I can't answer this right now. Your message is kept, and 
 LARGEST = 2**31 - 1  # what an integer column holds
 
 Settle = Callable[[], None]
+Show = Callable[[str], None]
 
 
 @dataclass
@@ -42,6 +43,10 @@ class Answer:
     tool_logs: list[int] = field(default_factory=list)
 
 
+def unseen(_text: str) -> None:
+    """Where nobody looks on while an answer is written."""
+
+
 def respond(
     item: InboxItem,
     providers: Providers,
@@ -49,9 +54,10 @@ def respond(
     outside: Outside | None = None,
     *,
     is_cancelled: IsCancelled = never,
+    show: Show = unseen,
 ) -> Message:
     """Answer the item and return the reply as it was written. Raises ProviderError, and Cancelled once `is_cancelled`
-    says so; then nothing is written.
+    says so; then nothing is written. `show` is called with the text so far, whenever there is more of it.
 
     No transaction is open while the provider works. `settle` is called first in the transaction that writes, and
     marks the item as answered; when it raises, because the item is somebody else's by now, nothing is written."""
@@ -61,7 +67,7 @@ def respond(
     turns = (*contexts.history(context), context.asked)
     outside = outside or Outside()
     pieces = dialogue.pieces(settings, turns, providers, outside, persona=persona, is_cancelled=is_cancelled)
-    answer = _collected(pieces, context)
+    answer = _collected(pieces, context, show)
     return _write(context, answer, settle)
 
 
@@ -79,12 +85,13 @@ def remark(item: InboxItem, text: str, settle: Settle, change: Callable[[Convers
         return reply
 
 
-def _collected(pieces: Iterable[Piece], context: Context) -> Answer:
+def _collected(pieces: Iterable[Piece], context: Context, show: Show) -> Answer:
     answer = Answer()
     for piece in pieces:
         match piece:
             case str():
                 answer.text += piece
+                show(answer.text)
             case Usage():
                 answer.input_tokens = min((answer.input_tokens or 0) + piece.input_tokens, LARGEST)
                 answer.output_tokens = min((answer.output_tokens or 0) + piece.output_tokens, LARGEST)
@@ -95,7 +102,7 @@ def _collected(pieces: Iterable[Piece], context: Context) -> Answer:
             case Cut():
                 answer.metadata["is_cut"] = True
                 answer.text = f"{answer.text.rstrip()} …"
-    answer.text = storable(answer.text).strip()
+    answer.text = presentable(answer.text)
     return answer
 
 

@@ -11,6 +11,11 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
+def presentable(text: str) -> str:
+    """An answer as it is stored; of the beginning of one, the beginning of all that may become of it."""
+    return storable(text).strip()
+
+
 def storable_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The same for the strings of flat metadata."""
     return {key: storable(value) if isinstance(value, str) else value for key, value in metadata.items()}

@@ -7,7 +7,7 @@ from service.models.chatbots import SETTINGS, Chatbot, ChatbotVersion, Persona
 from service.models.conversations import ROLES, Conversation, Message, ToolLog
 from service.models.people import EDITOR, OWNER, VIEWER, Creator, CreatorUser, Invitation, User
 from service.models.usage import UsageDay
-from service.models.work import DEAD, DONE, LEASED, QUEUED, Duty, InboxItem, OutboxItem
+from service.models.work import DEAD, DONE, LEASED, QUEUED, Duty, FollowedThread, InboxItem, OutboxItem
 
 TABLES = (
     User,
@@ -22,6 +22,7 @@ TABLES = (
     ToolLog,
     InboxItem,
     OutboxItem,
+    FollowedThread,
     Duty,
     UsageDay,
     ApiToken,
@@ -49,6 +50,7 @@ __all__ = [
     "Creator",
     "CreatorUser",
     "Duty",
+    "FollowedThread",
     "IdempotencyKey",
     "InboxItem",
     "Invitation",

@@ -1,5 +1,5 @@
 """Work that survives a crash: messages that came in and are not answered, answers that are not delivered, and duties
-that one process at a time has."""
+that one process at a time has. And what need not survive one: who looks on meanwhile."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class InboxItem(Job):
     content = pw.TextField()
     metadata = pw.JSONField(default=dict)
     reply = pw.ForeignKeyField(Message, null=True, backref="+", on_delete="SET NULL")
+    # Not a column: what the one who took it was told beside the row.
+    is_followed = False
 
     class Meta:
         table_name = "inbox"
@@ -55,6 +57,23 @@ class OutboxItem(Job):
 
     class Meta:
         table_name = "outbox"
+
+
+class FollowedThread(Table):
+    """A thread that somebody looks at until then, and what there is of the answer to one of its messages so far. On
+    PostgreSQL it is unlogged."""
+
+    id = pw.BigAutoField()
+    chatbot = pw.ForeignKeyField(Chatbot, backref="+", on_delete="CASCADE")
+    channel = pw.CharField(max_length=20)
+    thread = pw.CharField(max_length=120)
+    until = pw.DateTimeField()
+    item = pw.ForeignKeyField(InboxItem, null=True, backref="+", on_delete="CASCADE")
+    text = pw.TextField(default="")
+
+    class Meta:
+        table_name = "followed_threads"
+        indexes = ((("chatbot", "channel", "thread"), True),)
 
 
 class Duty(Table):

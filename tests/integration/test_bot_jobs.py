@@ -26,6 +26,7 @@ from service.models import (
     Chatbot,
     Conversation,
     Duty,
+    FollowedThread,
     IdempotencyKey,
     InboxItem,
     Message,
@@ -196,6 +197,22 @@ def test_what_is_kept_for_repeated_requests_goes_after_a_day() -> None:
     assert leftovers.run(None, always) == "removed 1 answers kept for repeated requests"
     assert [row.key for row in IdempotencyKey.select()] == ["new"]
     assert RateLimit.select().count() == 1
+
+
+def test_threads_that_nobody_follows_any_more_are_removed_with_what_was_left_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leftovers, "BATCH", 1)
+    chatbot, now = make_chatbot(), utc_now()
+    item = send(chatbot, "Hello")
+    for thread, until in (("old", now - timedelta(minutes=1)), ("older", now - LONG_AGO), ("new", now + LONG_AGO)):
+        FollowedThread.create(
+            chatbot=chatbot, channel="panel", thread=thread, until=until, item=item, text="Half an answer"
+        )
+    assert leftovers.run(None, always) == ""
+    assert [followed.thread for followed in FollowedThread.select()] == ["new"]
+    InboxItem.delete().execute()
+    assert FollowedThread.select().count() == 0, "it is gone with the message that it would answer"
 
 
 def test_a_conversation_that_nobody_has_touched_for_so_long_goes_with_all_that_was_said() -> None:

@@ -14,11 +14,13 @@ from service.models import (
     QUEUED,
     Chatbot,
     Conversation,
+    FollowedThread,
     InboxItem,
     Message,
     OutboxItem,
     ToolLog,
 )
+from service.models.base import utc_now
 from tests.support.chat import make_chatbot, reloaded, send, transcript
 
 pytestmark = pytest.mark.usefixtures("service_database")
@@ -49,6 +51,15 @@ def test_a_conversation_goes_with_all_that_was_said_and_nothing_else() -> None:
     assert [role for role, _content in transcript("two")] == ["user", "assistant"]
     assert (ToolLog.select().count(), OutboxItem.select().count()) == (0, 0)
     assert proxy.obj.execute_sql("SELECT count(*) FROM message_search").fetchone() == (2,)
+
+
+def test_what_was_left_of_an_unfinished_answer_goes_too() -> None:
+    chatbot = make_chatbot()
+    for thread in ("one", "two"):
+        talk(chatbot, "Hello", thread=thread)
+        FollowedThread.create(chatbot=chatbot, channel="panel", thread=thread, until=utc_now(), text="Half an")
+    deletion.delete(Conversation.get(Conversation.thread == "one"))
+    assert [followed.thread for followed in FollowedThread.select()] == ["two"]
 
 
 def test_what_the_person_wrote_is_gone_from_the_inbox_but_not_taken_for_new() -> None:

@@ -1,4 +1,5 @@
-"""Removes what has served its purpose: counts of times gone by, and answers kept for requests that nobody repeats."""
+"""Removes what has served its purpose: counts of times gone by, answers kept for requests that nobody repeats, and
+what was written for people who do not look any more."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from datetime import datetime
 
 from service import limits
 from service.bot.jobs.schedule import GoOn
+from service.chat import following
 from service.database import connection
 from service.models import IdempotencyKey
 from service.models.base import shared_now
@@ -20,6 +22,8 @@ def run(_done_at: datetime | None, go_on: GoOn) -> str:
     total = 0
     while go_on() and (removed := _forget_answers()):
         total += removed
+    while go_on() and following.tidy(BATCH):
+        pass
     return f"removed {total} answers kept for repeated requests" if total else ""
 
 
