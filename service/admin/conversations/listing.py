@@ -16,14 +16,15 @@ from service.admin.access.permissions import needs
 from service.admin.conversations import live, news, transcript
 from service.admin.conversations.news import News, Place, Thread
 from service.admin.parts import choices, errors, paging
+from service.admin.parts.choices import Choice
 from service.admin.parts.display import count
-from service.admin.parts.filters import Choice, Conditions, Day, Filters, beginning, end
+from service.admin.parts.filters import Conditions, Day, Filters, beginning, end
 from service.admin.parts.forms import Storable, at_most, strip
 from service.admin.parts.records import LARGEST_ID, find_conversation
 from service.api import clients, replies
 from service.chat import access, deletion, export, search
 from service.database import proxy, writing
-from service.models import EDITOR, ChatbotVersion, Conversation, Message, ToolLog, User
+from service.models import EDITOR, Chatbot, ChatbotVersion, Conversation, Message, ToolLog, User
 from service.models.base import utc_now
 
 pages = Blueprint("conversations", __name__, url_prefix="/conversations")
@@ -35,10 +36,10 @@ CHANNELS = {"panel": "Panel", "telegram": "Telegram", "api": "HTTP API"}
 
 class ConversationFilters(Filters):
     words = StringField("Words", [at_most(300), Storable()], filters=[strip])
-    chatbot = Choice("Chatbot")
+    chatbot = Choice("Chatbot", default="")
     version = IntegerField("Version", [Optional(), NumberRange(1, LARGEST_ID, "Type the number of a version.")])
-    channel = Choice("Channel")
-    persona = Choice("Persona")
+    channel = Choice("Channel", default="")
+    persona = Choice("Persona", default="")
     since = Day("Last message from")
     until = Day("Last message to")
     failed = BooleanField("With a failed answer")
@@ -71,6 +72,8 @@ def index() -> str:
     place = paging.read_cursor(request.args.get("before", ""))
     if place:
         query = query.where(pw.Tuple(Conversation.updated_at, Conversation.id) < pw.Tuple(*place))
+    # Of a chatbot no more than its title: prompts are long.
+    query = query.select(Conversation, Chatbot.id, Chatbot.title, ChatbotVersion.id, ChatbotVersion.number)
     page = paging.take(list(query.limit(PAGE_SIZE + 1)), PAGE_SIZE)
     last = page.rows[-1] if page.has_more else None
     return render_template(

@@ -51,7 +51,7 @@ def around(conversation: Conversation, place: int) -> Transcript:
 def said(conversation: Conversation) -> Any:
     """The messages, with who spoke and as which persona."""
     return (
-        Message.select(Message, Persona, User)
+        Message.select(Message, Persona.id, Persona.name, Persona.color, User.id, User.name)
         .join(Persona, pw.JOIN.LEFT_OUTER)
         .switch(Message)
         .join(User, pw.JOIN.LEFT_OUTER)

@@ -10,17 +10,23 @@ from wtforms import IntegerField, StringField
 from wtforms.validators import NumberRange, Optional
 
 from service.admin.parts import paging
-from service.admin.parts.filters import Choice, Conditions, Day, Filters, beginning, end
+from service.admin.parts.choices import Choice
+from service.admin.parts.filters import Conditions, Day, Filters, beginning, end
 from service.admin.parts.forms import Storable, at_most, strip
 from service.admin.parts.records import find_among
 from service.chat import access
-from service.models import ToolLog
+from service.models import Conversation, ToolLog
 
 pages = Blueprint("toolcalls", __name__, url_prefix="/tool-calls")
 
 PAGE_SIZE = 50
 # Of so many latest calls the names are offered; older ones can be typed.
 OFFERED = 1000
+# What the list shows: arguments and results can be long.
+COLUMNS = (
+    *(ToolLog.id, ToolLog.server, ToolLog.tool, ToolLog.error, ToolLog.duration_ms, ToolLog.created_at),
+    *(ToolLog.session, Conversation.id, Conversation.title),
+)
 OUTCOMES = {"failed": "Failed", "worked": "Worked"}
 # What each filter asks of a call.
 CONDITIONS: Conditions = {
@@ -36,7 +42,7 @@ CONDITIONS: Conditions = {
 class ToolCallFilters(Filters):
     server = StringField("Server", [at_most(120), Storable()], filters=[strip])
     tool = StringField("Tool", [at_most(120), Storable()], filters=[strip])
-    outcome = Choice("Outcome")
+    outcome = Choice("Outcome", default="")
     slower = IntegerField(
         "Took at least, ms", [Optional(), NumberRange(0, 2**31 - 1, "Type a number of milliseconds, such as 1500.")]
     )
@@ -51,7 +57,7 @@ def index() -> str:
     query = filters.narrow(access.tool_logs(g.user), CONDITIONS).order_by(ToolLog.id.desc())
     if before:
         query = query.where(ToolLog.id < before)
-    page = paging.take(list(query.limit(PAGE_SIZE + 1)), PAGE_SIZE)
+    page = paging.take(list(query.select(*COLUMNS).limit(PAGE_SIZE + 1)), PAGE_SIZE)
     return render_template(
         "toolcalls/index.html",
         calls=page.rows,
@@ -69,7 +75,8 @@ def show(call_id: int) -> str:
 
 def _names() -> dict[str, list[str]]:
     """What may be chosen as server and as tool."""
-    latest = access.tool_logs(g.user).order_by(ToolLog.id.desc()).limit(OFFERED).alias("latest")
+    names = access.tool_logs(g.user).select(ToolLog.server, ToolLog.tool)
+    latest = names.order_by(ToolLog.id.desc()).limit(OFFERED).alias("latest")
     pairs: Any = pw.Select([latest], [latest.c.server, latest.c.tool]).distinct().bind(ToolLog._meta.database)
     rows = list(pairs.tuples())
     return {"server": sorted({server for server, _ in rows}), "tool": sorted({tool for _, tool in rows})}

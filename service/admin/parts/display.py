@@ -41,11 +41,10 @@ def when(moment: datetime | None) -> Markup:
     """The relative time, with the exact one on hover and for machines."""
     if moment is None:
         return Markup('<span class="quiet">–</span>')
-    exact = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    day, time = moment.isoformat(" ", "seconds").split()
     words = relative(moment, utc_now())
-    return Markup('<time datetime="{}Z" title="{}">{}</time>').format(
-        moment.isoformat(timespec="seconds"), exact, words
-    )
+    # Numbers and our own words: there is nothing to escape, and a transcript shows a hundred of them.
+    return Markup(f'<time datetime="{day}T{time}Z" title="{day} {time} UTC">{words}</time>')  # noqa: S704
 
 
 def count(number: int, noun: str) -> str:

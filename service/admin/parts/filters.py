@@ -55,13 +55,6 @@ class Filters(Form):
         ]
 
 
-class Choice(SelectField):
-    """One of what is there, or any."""
-
-    def __init__(self, label: str, **options: Any) -> None:
-        super().__init__(label, default="", **options)
-
-
 class Day(DateField):
     """A day in UTC."""
 

@@ -20,6 +20,7 @@ from wtforms import (
 )
 from wtforms.validators import DataRequired, Length, NumberRange, Regexp
 
+from service.admin.parts.choices import Choice
 from service.admin.parts.color import is_color
 from service.admin.parts.records import LARGEST_ID
 
@@ -151,5 +152,5 @@ class MessageForm(Form):
 
 
 class FirstMessageForm(MessageForm):
-    chatbot = SelectField("Chatbot", coerce=int)
-    persona = SelectField("Persona", default="")
+    chatbot = Choice("Chatbot", coerce=int)
+    persona = Choice("Persona", default="")

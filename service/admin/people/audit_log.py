@@ -11,7 +11,8 @@ from wtforms import StringField
 from service import audit
 from service.admin.access.permissions import needs
 from service.admin.parts import paging
-from service.admin.parts.filters import Choice, Conditions, Day, Filters, beginning, end
+from service.admin.parts.choices import Choice
+from service.admin.parts.filters import Conditions, Day, Filters, beginning, end
 from service.admin.parts.forms import Storable, at_most, strip
 from service.models import OWNER, AuditEvent, User
 
@@ -30,7 +31,7 @@ CONDITIONS: Conditions = {
 
 
 class AuditFilters(Filters):
-    who = Choice("Who")
+    who = Choice("Who", default="")
     action = StringField("Action", [at_most(60), Storable()], filters=[strip])
     since = Day("From")
     until = Day("To")
