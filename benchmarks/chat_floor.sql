@@ -3,7 +3,7 @@
 \set n :n + 1
 \set row (:n - 1) * :clients + :client_id + 1
 \set talk (:row - 1) % :conversations + 1
-UPDATE inbox SET state = 'leased', attempts = attempts + 1, leased_by = 'pgbench', leased_until = clock_timestamp() AT TIME ZONE 'UTC' + interval '30 s' WHERE id = :row AND state = 'queued' RETURNING *;
+UPDATE inbox SET state = 'leased', attempts = attempts + 1, leased_by = 'pgbench', leased_until = clock_timestamp() AT TIME ZONE 'UTC' + interval '30 s', begun_at = clock_timestamp() AT TIME ZONE 'UTC' WHERE id = :row AND state = 'queued' RETURNING *;
 BEGIN;
 UPDATE inbox SET state = 'done', finished_at = clock_timestamp() AT TIME ZONE 'UTC', leased_by = NULL, leased_until = NULL WHERE id = :row AND leased_by = 'pgbench';
 UPDATE conversations SET updated_at = now() WHERE id = :talk;
@@ -14,5 +14,5 @@ INSERT INTO message_search (message_id, words) VALUES (:reply_id, array_to_tsvec
 UPDATE inbox SET reply_id = :reply_id WHERE id = :row;
 INSERT INTO outbox (conversation_id, message_id, channel, address, state, attempts, available_at, created_at) VALUES (:talk, :reply_id, 'benchmark', '{}', 'queued', 0, now(), now()) RETURNING id \gset delivery_
 COMMIT;
-UPDATE outbox SET state = 'leased', attempts = attempts + 1, leased_by = 'pgbench', leased_until = clock_timestamp() AT TIME ZONE 'UTC' + interval '30 s' WHERE id = :delivery_id AND state = 'queued' RETURNING *;
+UPDATE outbox SET state = 'leased', attempts = attempts + 1, leased_by = 'pgbench', leased_until = clock_timestamp() AT TIME ZONE 'UTC' + interval '30 s', begun_at = clock_timestamp() AT TIME ZONE 'UTC' WHERE id = :delivery_id AND state = 'queued' RETURNING *;
 UPDATE outbox SET state = 'done', finished_at = clock_timestamp() AT TIME ZONE 'UTC', leased_by = NULL, leased_until = NULL WHERE id = :delivery_id AND leased_by = 'pgbench';

@@ -7,7 +7,7 @@ from datetime import timedelta
 from service.bot.consumer import GiveUp, Later, Outcome
 from service.bot.lease import Lease, LeaseLost, Queue
 from service.bot.showing import shown
-from service.chat import asides, following
+from service.chat import asides, deadletters, following
 from service.chat.cancel import Cancelled
 from service.chat.outside import Outside
 from service.chat.providers import ProviderError, Providers
@@ -16,8 +16,13 @@ from service.faults import is_outage
 from service.models import InboxItem, Message
 from service.models.base import utc_now
 
-INBOX = Queue("inbox", InboxItem, lane=("chatbot", "channel", "thread"), told=following.IS_FOLLOWED)
-
+INBOX = Queue(
+    "inbox",
+    InboxItem,
+    lane=("chatbot", "channel", "thread"),
+    attempts=deadletters.ATTEMPTS["inbox"],
+    told=following.IS_FOLLOWED,
+)
 
 # For so long an overloaded provider may put a person off before its refusals count as failed attempts.
 PATIENCE = timedelta(minutes=10)

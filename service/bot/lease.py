@@ -30,15 +30,15 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True)
 class Queue(Generic[J]):
-    """One table of work: which fields name a lane, which channel's rows it is about if not all, what else than the row
-    (SQL) who takes one is told, how often and after which delays a row is tried."""
+    """One table of work: which fields name a lane, how often a row is tried, which channel's rows it is about if not
+    all, what else than the row (SQL) who takes one is told, after which delays a row is tried again."""
 
     name: str
     model: type[J]
     lane: tuple[str, ...]
+    attempts: int
     channel: str | None = None
     told: str = ""
-    attempts: int = 5
     first_delay: float = 1.0
     longest_delay: float = 300.0
 
@@ -115,7 +115,8 @@ WHERE (state = 'queued' AND available_at <= :now
            OR other.state = 'leased' AND other.leased_until >= :now AND other.leased_by <> :holder))
 ORDER BY id LIMIT 1"""
 _LEASE = """
-UPDATE {table} SET state = 'leased', attempts = attempts + 1, leased_by = :holder, leased_until = :until
+UPDATE {table}
+SET state = 'leased', attempts = attempts + 1, leased_by = :holder, leased_until = :until, begun_at = :now
 WHERE id = ({first_free}) RETURNING {told}"""
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from service.bot.consumer import Outcome
 from service.bot.lease import Lease, Queue
+from service.chat import deadletters
 from service.database import connection
 from service.models import Message, OutboxItem
 
@@ -21,7 +22,8 @@ class Sender(Protocol):
 
 
 def outbox(channel: str) -> Queue[OutboxItem]:
-    return Queue("outbox", OutboxItem, lane=("conversation",), channel=channel, attempts=10)
+    attempts = deadletters.ATTEMPTS["outbox"]
+    return Queue("outbox", OutboxItem, lane=("conversation",), channel=channel, attempts=attempts)
 
 
 def deliver(lease: Lease[OutboxItem], sender: Sender) -> Outcome:

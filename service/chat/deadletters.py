@@ -21,6 +21,8 @@ from service.models.work import Job
 
 Kind = Literal["inbox", "outbox"]
 KINDS: tuple[Kind, ...] = ("inbox", "outbox")
+# So often each is tried.
+ATTEMPTS: Mapping[Kind, int] = {"inbox": 5, "outbox": 10}
 _MODELS: Mapping[Kind, type[Job]] = {"inbox": InboxItem, "outbox": OutboxItem}
 _CHANNELS: Mapping[Kind, str] = {"inbox": wake.INBOX, "outbox": wake.OUTBOX}
 

@@ -9,18 +9,22 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import peewee as pw
 
 from service.chat import access
 from service.database import connection, writing
-from service.models import Chatbot, Conversation, Message, UsageDay, User
+from service.models import Chatbot, Conversation, Duty, Message, UsageDay, User
+from service.models.base import utc_now
 
 GROWTH = 1.1
 DAY = timedelta(days=1)
 # A message is stored a moment after the time that it bears, and clocks differ.
 MARGIN = timedelta(hours=1)
+# Whoever has this duty counts, once a minute.
+DUTY = "usage"
+LATE = timedelta(minutes=5)
 _SUMS = ("conversations", "messages", "answers", "errors", "input_tokens", "output_tokens")
 
 
@@ -46,6 +50,25 @@ class Sums:
 @dataclass(kw_only=True)
 class Day(Sums):
     day: date
+
+
+class Standstill(NamedTuple):
+    """No worker has counted for long; `since` is when one last did, None for never."""
+
+    since: datetime | None
+
+
+def standstill() -> Standstill | None:
+    """None where the sums are as new as they should be, or are being counted."""
+    with connection():
+        duty = Duty.get_or_none(Duty.name == DUTY)
+    return stands_still(duty.done_at, duty.held_until, utc_now()) if duty else Standstill(None)
+
+
+def stands_still(done_at: datetime | None, held_until: datetime | None, now: datetime) -> Standstill | None:
+    is_counting = held_until is not None and held_until >= now
+    is_fresh = done_at is not None and done_at >= now - LATE
+    return None if is_counting or is_fresh else Standstill(done_at)
 
 
 def bound(milliseconds: int) -> int:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -11,15 +12,21 @@ from typing import Any, NamedTuple
 import peewee as pw
 
 from service.chat import access
-from service.chat.deadletters import KINDS, Kind
+from service.chat.deadletters import ATTEMPTS, KINDS, Kind
 from service.database import connection
 from service.models import LEASED, QUEUED, Chatbot, InboxItem, Message, OutboxItem, User
-from service.models.base import utc_now
+from service.models.base import shared_now, utc_now
+
+# The rows of a lane are worked on one after the other.
+_LANES: Mapping[Kind, tuple[str, ...]] = {"inbox": ("chatbot", "channel", "thread"), "outbox": ("conversation",)}
+# So long a row that could be taken may lie there before something is wrong.
+PATIENCE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
 class Item:
-    """`text` is the question in the inbox, the answer in the outbox; `reason` is what the last attempt failed with."""
+    """`text` is the question in the inbox, the answer in the outbox; `reason` is what the last attempt failed with.
+    `holder` began with it at `begun_at`; without a lease that holds, it has gone silent, and anybody may take it."""
 
     kind: Kind
     id: int
@@ -29,22 +36,34 @@ class Item:
     state: str
     attempts: int
     holder: str | None
-    held_until: datetime | None
+    begun_at: datetime | None
+    is_in_hand: bool
     available_at: datetime
     created_at: datetime
     reason: str | None
 
     @property
-    def is_in_hand(self) -> bool:
-        return self.state == LEASED
+    def is_abandoned(self) -> bool:
+        return self.state == LEASED and not self.is_in_hand
+
+    @property
+    def tries(self) -> int:
+        """How often it is tried at most."""
+        return ATTEMPTS[self.kind]
 
 
 class Depth(NamedTuple):
-    """How much of one kind there is, and how long the oldest has waited."""
+    """How much of one kind there is, and how long the oldest has waited. `idle`: for so long something could have been
+    taken, and nobody has anything in hand; nothing while work goes on."""
 
     waiting: int
     in_hand: int
     age: timedelta
+    idle: timedelta = timedelta()
+
+    @property
+    def is_neglected(self) -> bool:
+        return self.idle > PATIENCE
 
 
 def listed(user: User, kind: Kind, limit: int = 50) -> list[Item]:
@@ -52,7 +71,12 @@ def listed(user: User, kind: Kind, limit: int = 50) -> list[Item]:
     model = _model(kind)
     with connection():
         rows = _open(user, kind, *_columns(kind)).order_by(model.id).limit(limit).namedtuples()
-        return [Item(kind=kind, **row._asdict()) for row in rows]
+        return [_item(kind, row._asdict()) for row in rows]
+
+
+def _item(kind: Kind, row: dict[str, Any]) -> Item:
+    """SQLite answers a question with 0 or 1."""
+    return Item(kind=kind, **row | {"is_in_hand": bool(row["is_in_hand"])})
 
 
 def depth(user: User) -> dict[Kind, Depth]:
@@ -62,11 +86,34 @@ def depth(user: User) -> dict[Kind, Depth]:
 
 def _depth(user: User, kind: Kind) -> Depth:
     model = _model(kind)
-    in_hand = pw.fn.SUM(pw.Case(None, [(model.state == LEASED, 1)], 0))
+    in_hand = pw.fn.SUM(pw.Case(None, [(_is_held(model), 1)], 0))
     query = _open(user, kind, pw.fn.COUNT(model.id), in_hand, pw.fn.MIN(model.created_at))
     total, held, oldest = query.tuples().get()
-    age = max(utc_now() - oldest, timedelta()) if oldest else timedelta()
-    return Depth(total - (held or 0), held or 0, age)
+    return Depth(total - (held or 0), held or 0, _since(oldest), _since(_untaken(user, kind) if total else None))
+
+
+def _untaken(user: User, kind: Kind) -> datetime | None:
+    """Since when the first row that could be taken is there to be taken; None where there is none, or somebody is at
+    work, be it for others."""
+    model = _model(kind)
+    if model.select().where(_is_held(model)).exists():
+        return None
+    earlier = model.alias()
+    same_lane = [getattr(earlier, name) == getattr(model, name) for name in _LANES[kind]]
+    is_behind = earlier.select().where(earlier.state.in_([QUEUED, LEASED]), earlier.id < model.id, *same_lane)
+    is_due = (model.state == LEASED) | (model.available_at <= shared_now())
+    free_since = pw.fn.COALESCE(model.leased_until, model.available_at)
+    found = _open(user, kind, free_since).where(is_due, ~pw.fn.EXISTS(is_behind)).order_by(model.id).limit(1)
+    moment: datetime | None = found.scalar()
+    return moment
+
+
+def _is_held(model: Any) -> Any:
+    return (model.state == LEASED) & (model.leased_until >= shared_now())
+
+
+def _since(moment: datetime | None) -> timedelta:
+    return max(utc_now() - moment, timedelta()) if moment else timedelta()
 
 
 def _model(kind: Kind) -> Any:
@@ -86,5 +133,5 @@ def _columns(kind: Kind) -> tuple[Any, ...]:
     return (
         *(model.id, model.channel, model.state, model.attempts, model.available_at, model.created_at),
         *(Chatbot.title.alias("chatbot"), text.alias("text"), model.error.alias("reason")),
-        *(model.leased_by.alias("holder"), model.leased_until.alias("held_until")),
+        *(model.leased_by.alias("holder"), model.begun_at, _is_held(model).alias("is_in_hand")),
     )

@@ -13,7 +13,8 @@ QUEUED, LEASED, DONE, DEAD = "queued", "leased", "done", "dead"
 
 
 class Job(Table):
-    """A row that one worker at a time may hold, until `leased_until`; then it is anybody's again."""
+    """A row that one worker at a time may hold, until `leased_until`; then it is anybody's again. `begun_at` is when
+    the present attempt began, or the last one."""
 
     id = pw.BigAutoField()
     state = pw.CharField(max_length=10, default=QUEUED)
@@ -21,6 +22,7 @@ class Job(Table):
     available_at = pw.DateTimeField(default=utc_now)
     leased_by = pw.CharField(max_length=120, null=True)
     leased_until = pw.DateTimeField(null=True)
+    begun_at = pw.DateTimeField(null=True)
     error = pw.TextField(null=True)
     created_at = pw.DateTimeField(default=utc_now)
     finished_at = pw.DateTimeField(null=True)

@@ -9,7 +9,7 @@ from flask import Flask
 
 from service.chat import usage
 from service.database import proxy
-from service.models import DEAD, EDITOR, Chatbot, Conversation, CreatorUser, InboxItem, Message, UsageDay
+from service.models import DEAD, EDITOR, Chatbot, Conversation, CreatorUser, Duty, InboxItem, Message, UsageDay
 from service.models.base import utc_now
 from service.url import ROOT, DatabaseUrl
 from tests.support.chat import make_chatbot, send
@@ -120,6 +120,33 @@ def test_what_the_worker_counted_is_what_the_page_says(browser: Browser) -> None
     usage.count(TODAY)
     shown = figures(browser.read("/"))
     assert (shown["Messages"][0], shown["Conversations"][0], shown["Tokens"][0]) == ("1", "1", "12")
+
+
+def counting(**fields: object) -> None:
+    Duty.delete().execute()
+    Duty.create(name=usage.DUTY, **fields)
+
+
+def test_numbers_that_nobody_counts_any_more_are_said_to_be_old(browser: Browser) -> None:
+    make_chatbot()
+    assert "No bot worker has counted anything yet" in browser.read("/")
+    counting(done_at=utc_now() - timedelta(minutes=1))
+    assert "docker compose logs bot" not in browser.read("/")
+    counting(done_at=utc_now() - timedelta(hours=3))
+    page = browser.read("/")
+    assert re.search(
+        r"The bot worker has counted nothing for <time[^>]*>3 hours</time>, so these numbers are old", page
+    )
+    assert "docker compose logs bot" in page
+    counting(done_at=utc_now() - timedelta(hours=3), holder="worker 1", held_until=utc_now() + timedelta(seconds=20))
+    assert "so these numbers are old" not in browser.read("/"), "it is at it"
+
+
+@ONE_ENGINE
+def test_messages_that_nobody_takes_are_told_at_once(browser: Browser) -> None:
+    send(make_chatbot(), "Hello?")
+    InboxItem.update(available_at=utc_now() - timedelta(minutes=10)).execute()
+    assert "nobody takes them" in browser.read("/")
 
 
 @ONE_ENGINE

@@ -8,7 +8,19 @@ from flask import Flask
 
 from service.bot.inbox import INBOX
 from service.bot.lease import claim
-from service.models import DEAD, DONE, QUEUED, VIEWER, AuditEvent, Chatbot, CreatorUser, InboxItem
+from service.models import (
+    DEAD,
+    DONE,
+    QUEUED,
+    VIEWER,
+    AuditEvent,
+    Chatbot,
+    Conversation,
+    CreatorUser,
+    InboxItem,
+    Message,
+    OutboxItem,
+)
 from service.models.base import utc_now
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, reloaded, send
@@ -54,7 +66,7 @@ def test_the_page_tells_what_waits_what_is_in_hand_and_what_was_given_up(browser
     page = browser.read("/queue/")
     assert "Lost &lt;b&gt;?" in page
     assert "The provider refused the key." in page
-    assert re.search(r"Being answered.*in hand.*worker 7", page, re.DOTALL)
+    assert re.search(r"Being answered.*in hand.*for <time [^>]*>\d+ seconds?</time>.*worker 7.*1 of 5", page, re.DOTALL)
     assert "Still waiting" in page
     assert "1 in hand" in page
 
@@ -63,10 +75,31 @@ def test_the_page_tells_what_waits_what_is_in_hand_and_what_was_given_up(browser
 def test_messages_that_nobody_takes_bring_the_advice_to_look_at_the_worker(browser: Browser) -> None:
     item = send(make_chatbot(), "Hello")
     assert "docker compose logs bot" not in browser.read("/queue/")
-    InboxItem.update(created_at=utc_now() - timedelta(minutes=3)).where(InboxItem.id == item.id).execute()
+    long_ago = utc_now() - timedelta(minutes=3)
+    InboxItem.update(created_at=long_ago, available_at=long_ago).where(InboxItem.id == item.id).execute()
     page = browser.read("/queue/")
+    assert "Messages have waited for 3 minutes, and nobody takes one in hand." in page
     assert "docker compose logs bot" in page
     assert "the oldest for 3 minutes" in page
+
+
+@ONE_ENGINE
+def test_whose_worker_died_over_it_is_said_to_be_dropped(browser: Browser) -> None:
+    send(make_chatbot(), "Hello")
+    assert claim(INBOX, "worker 7", 30)
+    InboxItem.update(leased_until=utc_now() - timedelta(seconds=5)).execute()
+    assert re.search(r"dropped.*worker 7.*has gone silent; the next worker takes it", browser.read("/queue/"))
+
+
+@ONE_ENGINE
+def test_answers_that_nobody_delivers_bring_the_advice_to_look_at_the_token(browser: Browser) -> None:
+    message = Message.create(chatbot=make_chatbot(), role="assistant", content="It is.")
+    talk = Conversation.create(chatbot=message.chatbot, title="talk", channel="telegram")
+    long_ago = utc_now() - timedelta(hours=2)
+    OutboxItem.create(conversation=talk, message=message, channel="telegram", available_at=long_ago)
+    page = browser.read("/queue/")
+    assert "Answers have waited for 2 hours to be delivered" in page
+    assert "TELEGRAM_BOT_TOKEN" in page
 
 
 def test_a_retried_message_waits_again_and_the_retry_is_on_record(browser: Browser) -> None:

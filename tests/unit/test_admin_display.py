@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from service.admin.parts.display import code_marks, count, duration, milliseconds, pretty_text, relative, when
+from service.admin.parts.display import code_marks, count, duration, lasting, milliseconds, pretty_text, relative, when
+from service.models.base import utc_now
 
 NOW = datetime(2026, 11, 21, 12, 0, 0)
 
@@ -31,6 +32,13 @@ def test_the_exact_time_is_there_on_hover_and_for_machines() -> None:
     shown = when(datetime(2020, 1, 2, 3, 4, 5, 678))
     assert 'title="2020-01-02 03:04:05 UTC"' in shown
     assert 'datetime="2020-01-02T03:04:05Z"' in shown
+
+
+def test_how_long_something_has_lasted_has_the_exact_time_too() -> None:
+    shown = lasting(utc_now() - timedelta(hours=3, minutes=1))
+    assert "3 hours</time>" in shown
+    assert "UTC" in shown
+    assert "0 seconds" in lasting(utc_now() + timedelta(seconds=5)), "clocks differ"
 
 
 def test_no_time_is_a_dash() -> None:

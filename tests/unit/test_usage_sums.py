@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.chat.usage import GROWTH, bound, percentile, stale
+from service.chat.usage import GROWTH, Standstill, bound, percentile, stale, stands_still
 
 durations = st.integers(0, 2**31 - 1)
 
@@ -51,3 +51,25 @@ NOW = datetime(2026, 3, 1, 12, 0)
 )
 def test_what_is_stale(counted_at: datetime | None, first: datetime | None, days: list[date]) -> None:
     assert stale(counted_at, NOW, first) == days
+
+
+NOW = datetime(2026, 3, 1, 12)
+LONG_AGO = NOW - timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("done_at", "held_until", "verdict"),
+    [
+        (NOW - timedelta(minutes=4), None, None),
+        (NOW + timedelta(seconds=3), None, None),  # clocks differ
+        (LONG_AGO, None, Standstill(LONG_AGO)),
+        (LONG_AGO, NOW + timedelta(seconds=10), None),  # being counted
+        (LONG_AGO, NOW - timedelta(seconds=10), Standstill(LONG_AGO)),  # who counted has died over it
+        (None, NOW + timedelta(seconds=10), None),
+        (None, None, Standstill(None)),
+    ],
+)
+def test_sums_are_old_when_nobody_has_counted_for_long_and_nobody_does(
+    done_at: datetime | None, held_until: datetime | None, verdict: Standstill | None
+) -> None:
+    assert stands_still(done_at, held_until, NOW) == verdict

@@ -67,6 +67,7 @@ def index() -> str:
         charts=_charts(present),
         busiest=_busiest(present[0].day, today),
         has_chatbots=access.chatbots(g.user).exists(),
+        standstill=usage.standstill(),
         depth=waiting.depth(g.user),
         dead=sum(deadletters.count(g.user).values()),
         schema=_schema(),

@@ -41,8 +41,16 @@ def when(moment: datetime | None) -> Markup:
     """The relative time, with the exact one on hover and for machines."""
     if moment is None:
         return Markup('<span class="quiet">–</span>')
+    return _exact(moment, relative(moment, utc_now()))
+
+
+def lasting(moment: datetime) -> Markup:
+    """How long ago that was, `3 minutes`, with the exact time on hover."""
+    return _exact(moment, duration(max(utc_now() - moment, timedelta())))
+
+
+def _exact(moment: datetime, words: str) -> Markup:
     day, time = moment.isoformat(" ", "seconds").split()
-    words = relative(moment, utc_now())
     # Numbers and our own words: there is nothing to escape, and a transcript shows a hundred of them.
     return Markup(f'<time datetime="{day}T{time}Z" title="{day} {time} UTC">{words}</time>')  # noqa: S704
 
@@ -82,6 +90,6 @@ def code_marks(text: str) -> Markup:
 
 
 FILTERS: tuple[Callable[..., Any], ...] = (
-    *(when, pretty, pretty_text, code_marks, count, milliseconds, duration),
+    *(when, lasting, pretty, pretty_text, code_marks, count, milliseconds, duration),
     *(shortened, color.ink_on, search.excerpt, search.highlight),
 )

@@ -6,6 +6,7 @@ from functools import partial
 
 from service.bot.jobs import leftovers, retention, usage, words
 from service.bot.jobs.schedule import Job
+from service.chat.usage import DUTY
 
 MINUTE, HOUR = 60.0, 3600.0
 # Between two questions whether to go on, such as the counting of one day or the deletion of one conversation.
@@ -15,7 +16,7 @@ LONGEST_STEP = 600.0
 def wanted(retention_days: int | None) -> list[Job]:
     """All that this installation wants done."""
     jobs = [
-        Job("usage", MINUTE, usage.run),
+        Job(DUTY, MINUTE, usage.run),
         Job("words", HOUR, words.run),
         Job("leftovers", HOUR, leftovers.run),
     ]
