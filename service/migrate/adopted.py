@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -83,7 +84,12 @@ class _Recorded:
 
 # The names are Peewee's own, since `migrate pull` prints them.
 class SqliteDatabase(_Recorded, pw.SqliteDatabase):
-    pass
+    has_begun: Callable[[float], None]
+
+    def begin(self, lock_type: str | None = None) -> None:
+        began = time.monotonic()
+        super().begin(lock_type)
+        self.has_begun(time.monotonic() - began)
 
 
 class PostgresqlDatabase(_Recorded, pw.PostgresqlDatabase):
@@ -94,6 +100,7 @@ def adopt(connection: Connection) -> Any:
     """A Peewee database that works on the runner's own connection and never opens another."""
     if connection.is_sqlite:
         database: Any = SqliteDatabase(connection.url.name)
+        database.has_begun = connection.has_begun
     else:
         database = PostgresqlDatabase(connection.url.name)
     database.forget()

@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from service.migrate import contention, failure, files, heal
 from service.migrate.connection import Connection
@@ -15,16 +15,25 @@ from service.migrate.engine import Engine
 from service.migrate.errors import BrokenScript, Overtaken, Refused, Unclear
 from service.migrate.failure import Place
 from service.migrate.files import MigrationFile, Outline
-from service.migrate.history import AlreadyApplied, History, Progress
+from service.migrate.history import AlreadyApplied, History
 from service.migrate.patience import Patience
+from service.migrate.progress import Progress
 from service.migrate.steps import Step
 from service.migrate.transaction import read_only, transaction
+from service.migrate.waits import Wait
 
 if TYPE_CHECKING:
     from service.migrate.backfill import Backfill
     from service.migrate.tally import Tally
 
 Keep = Callable[[dict[str, Any]], None]
+
+
+class Took(NamedTuple):
+    """How long a migration took, and which part of that it spent waiting for others."""
+
+    seconds: float
+    waits: tuple[Wait, ...]
 
 
 class Applier:
@@ -47,34 +56,35 @@ class Applier:
         self._engine = Engine(connection, known)
         self._place = Place()
 
-    def apply(self, file: MigrationFile, then: MigrationFile | None = None) -> float | None:
-        """Run one migration and record it; the seconds it took, or None when somebody else did so first. `then` is the
-        one that will be asked for next."""
+    def apply(self, file: MigrationFile, then: MigrationFile | None = None) -> Took | None:
+        """Run one migration and record it; None when somebody else did so first. `then` is the one that will be asked
+        for next."""
         began, outline = time.monotonic(), files.outline(file)
         try:
             attempt = self._history.attempt("deploy", file.name, in_steps=not outline.atomic)
             with self._explained(file, outline), attempt as progress:
                 if outline.atomic:
                     work = functools.partial(self._apply_atomically, file, outline, began, progress, then)
-                    self._patiently(file, work, renew=True)
+                    self._patiently(progress, work, renew=True)
                 else:
                     self._apply_in_steps(file, outline, began, progress)
         except AlreadyApplied:
             return None
         finally:
             self._known.append(file)  # a failure ends the run, so that it is asked for only after a success
-        return progress.duration_ms / 1000
+        return Took(progress.duration_ms / 1000, progress.toll.waits())
 
-    def undo(self, file: MigrationFile) -> float:
-        """Run one migration's rollback and remove its row; the seconds it took."""
+    def undo(self, file: MigrationFile) -> Took:
+        """Run one migration's rollback and remove its row."""
         began, outline = time.monotonic(), files.outline(file)
         attempt = self._history.attempt("rollback", file.name, in_steps=not outline.atomic)
         with self._explained(file, outline, "rollback"), attempt as progress:
             if outline.atomic:
-                self._patiently(file, functools.partial(self._undo_atomically, file, outline, progress), renew=True)
+                work = functools.partial(self._undo_atomically, file, outline, progress)
+                self._patiently(progress, work, renew=True)
             else:
                 self._undo_in_steps(file, outline, progress)
-        return time.monotonic() - began
+        return Took(time.monotonic() - began, progress.toll.waits())
 
     def _undo_atomically(self, file: MigrationFile, outline: Outline, progress: Progress) -> None:
         with self._transaction(outline):
@@ -118,11 +128,11 @@ class Applier:
                 step.backfill.resume(progress.checkpoints.get(str(number), {}))
         for number, step in enumerate(steps[done:], start=done + 1):
             if step.backfill:
-                self._run_backfill(file, step.backfill, step.line, functools.partial(progress.keep, number))
+                self._run_backfill(progress, step.backfill, step.line, functools.partial(progress.keep, number))
                 progress.step(number, len(steps))
             else:
                 take = functools.partial(self._take, file, outline, step, progress, number)
-                self._patiently(file, functools.partial(take, len(steps)))
+                self._patiently(progress, functools.partial(take, len(steps)))
             self._place.done, self._place.tally = number, None
         with self._connection.transaction():
             progress.step(len(steps), len(steps))
@@ -152,35 +162,47 @@ class Applier:
         if not self._history.record(file.name, file.checksum, "deploy", breaking=outline.breaking):
             raise AlreadyApplied(file.name)
 
-    def _patiently(self, file: MigrationFile, work: Callable[[], None], *, renew: bool = False) -> None:
+    def _patiently(self, progress: Progress, work: Callable[[], None], *, renew: bool = False) -> None:
         """Do the work; where somebody else's lock stops it, do it again later, a limited number of times. `renew` is
         for work that collects its steps itself: a failed try has changed what the engine knew of the tables."""
         for attempt in range(1, self._patience.attempts + 1):
+            began = time.monotonic()
             try:
-                with self._watch.looking():
+                with self._watch.looking(progress.toll):
                     work()
                 return
             except Exception as error:
-                if not contention.is_contention(error) or attempt == self._patience.attempts:
+                if not contention.is_contention(error):
+                    raise
+                progress.toll.give_way(time.monotonic() - began, self._watch.blockers)
+                if attempt == self._patience.attempts:
                     raise
             finally:
-                self._place.blockers = self._watch.blockers
-            self._on_blocked(file.name, attempt + 1, self._patience.attempts, self._place.blockers)
-            time.sleep(contention.pause_before(attempt + 1))
+                self._place.blockers = list(self._watch.blockers.values())
+            self._on_blocked(progress.migration, attempt + 1, self._patience.attempts, self._place.blockers)
+            self._pause(progress, attempt + 1)
             if renew:
                 self._engine = Engine(self._connection, self._known)
 
-    def _run_backfill(self, file: MigrationFile, backfill: Backfill, line: int, keep: Keep) -> None:
+    def _pause(self, progress: Progress, attempt: int) -> None:
+        """SQLite's journal learns of it at the end: the lock that was waited for is the one that a note would need."""
+        if not self._connection.is_sqlite:
+            progress.keep_waits()
+        seconds = contention.pause_before(attempt)
+        time.sleep(seconds)
+        progress.toll.add(seconds, {})
+
+    def _run_backfill(self, progress: Progress, backfill: Backfill, line: int, keep: Keep) -> None:
         """Each batch has its own transaction, and its own patience."""
         from service.migrate.backfill import Care
 
         def tell(tally: Tally) -> None:
             self._place.tally = tally
-            self._on_rows(file.name, tally)
+            self._on_rows(progress.migration, tally)
 
         self._place.line, self._engine.database.is_atomic = line, False
         set_timeouts = functools.partial(contention.set_timeouts, self._connection, self._patience, is_local=True)
-        backfill.run(Care(keep, functools.partial(self._patiently, file), tell, set_timeouts))
+        backfill.run(Care(keep, functools.partial(self._patiently, progress), tell, set_timeouts))
 
     def _run_alone(self, step: Step, mark: Callable[[bool], None]) -> None:
         """A statement outside of any transaction, marked before it begins; one that fails has ended."""

@@ -45,6 +45,7 @@ def parser(commands: Any, words: Sequence[str]) -> argparse.ArgumentParser:
 
     add("deploy", "apply what is pending; nothing else changes, and doing it twice is safe", _deploy_options)
     add("status", "show what is applied and what is not", _report_options)
+    add("journal", "show every attempt: how long it took, what it waited for, why it failed", _journal_options)
     add("resolve", "record migrations as applied, or as rolled back, without running them", _resolve_options)
     add("rollback", "undo the newest migration, or all after one", _rollback_options)
     add("create", "write the next migration", _create_options)
@@ -96,6 +97,12 @@ def _deploy_options(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also apply migrations that were merged below the newest applied one",
     )
+
+
+def _journal_options(command: argparse.ArgumentParser) -> None:
+    _json_option(command)
+    command.add_argument("name", nargs="?", default="", metavar="NAME", help="the attempts at this migration only")
+    command.add_argument("--limit", type=_count, default=20, metavar="N", help="how many at most (20)")
 
 
 def _resolve_options(command: argparse.ArgumentParser) -> None:

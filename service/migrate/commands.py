@@ -12,6 +12,7 @@ from service.migrate import glance, runner, show
 from service.migrate.errors import NotConfirmed, Refused
 from service.migrate.patience import Patience
 from service.migrate.runner import Event, Outcome, Target
+from service.migrate.waits import Wait
 
 if TYPE_CHECKING:
     from service.migrate.tally import Bar
@@ -40,6 +41,17 @@ def status(options: argparse.Namespace, config: Config) -> int:
     for problem in found.problems:
         print(problem, file=sys.stderr)
     return 0 if found.is_current else 1
+
+
+def journal(options: argparse.Namespace, config: Config) -> int:
+    from service.migrate import report
+
+    url = config.migration_database_url
+    attempts = report.journal(url, config.migrations_dir, options.name, limit=options.limit)
+    if options.json:
+        return _print_json({"database": str(url), "attempts": [report.attempt_as_json(each) for each in attempts]})
+    print(f"{url}, the latest first, times in UTC\n\n{show.journal(attempts)}")
+    return 0
 
 
 def resolve(options: argparse.Namespace, config: Config) -> int:
@@ -244,7 +256,7 @@ def _teller(*, quiet: bool) -> Callable[[Event], None]:
         if event.tally and not quiet:
             bar = bar or show.bar()
             print(bar.text(event.tally), end="", flush=True)
-        line, is_problem = show.event(event), event.kind in ("connecting", "waiting", "blocked", "ended")
+        line, is_problem = show.event(event), event.kind in ("connecting", "waiting", "waited", "blocked", "ended")
         if line and (is_problem or not quiet):
             print(line, file=sys.stderr if is_problem else sys.stdout, flush=True)
 
@@ -270,10 +282,15 @@ def _deploy_summary(outcome: Outcome) -> str:
 
 def _outcome_json(outcome: Outcome) -> dict[str, Any]:
     done = [
-        {"migration": event.migration, "result": event.kind, "seconds": round(event.seconds, 3)}
+        {"migration": event.migration, "result": event.kind, "seconds": round(event.seconds, 3)} | _waits(event.waits)
         for event in outcome.done
     ]
-    return {"done": done, "newest": outcome.newest, "total": outcome.total, "ahead": list(outcome.ahead)}
+    whole = {"done": done, "newest": outcome.newest, "total": outcome.total, "ahead": list(outcome.ahead)}
+    return whole | _waits(outcome.waits)
+
+
+def _waits(waits: Sequence[Wait]) -> dict[str, Any]:
+    return {"waits": [wait._asdict() for wait in waits]}
 
 
 def _plain(found: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from service.migrate.errors import DatabaseUnreachable
+from service.migrate.waits import Toll, Wait
 from service.url import MEMORY, DatabaseUrl
 
 APPLICATION = "slipway-migrate"
@@ -24,10 +25,11 @@ _PAUSE = 2.0
 
 
 class Connection:
-    """Autocommit, `?` for parameters, transactions only where they are written down."""
+    """Autocommit, `?` for parameters, transactions only where they are written down. `waits` is for how long the
+    database let wait for itself; `toll` takes up what is lost from then on, and belongs to the work at hand."""
 
-    def __init__(self, raw: Any, url: DatabaseUrl) -> None:
-        self.raw, self.url = raw, url
+    def __init__(self, raw: Any, url: DatabaseUrl, waits: tuple[Wait, ...] = ()) -> None:
+        self.raw, self.url, self.waits, self.toll = raw, url, waits, Toll()
 
     @property
     def is_sqlite(self) -> bool:
@@ -62,13 +64,20 @@ class Connection:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        began = time.monotonic()
         self.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+        self.has_begun(time.monotonic() - began)
         try:
             yield
         except BaseException:
             self.execute("ROLLBACK")
             raise
         self.execute("COMMIT")
+
+    def has_begun(self, seconds: float) -> None:
+        """SQLite waits for others when it begins to write, so that the time this takes is theirs."""
+        if self.is_sqlite:
+            self.toll.add(seconds, {})
 
     def close(self) -> None:
         self.raw.close()
@@ -85,16 +94,18 @@ def connect(
     """Open a connection, trying for up to `wait` seconds; `on_attempt` hears of each failed attempt and why.
     With create=False a missing SQLite file is read as an empty database and not made.
     Raises DatabaseUnreachable, whose text names the database and never the password."""
-    deadline, attempt = time.monotonic() + wait, 0
+    began, attempt, reason = time.monotonic(), 0, ""
     while True:
         attempt += 1
         try:
-            return Connection(_open(url, create, application), url)
+            raw = _open(url, create, application)
+            waited = (Wait("database", round(time.monotonic() - began, 3), (reason,)),) if reason else ()
+            return Connection(raw, url, waited)
         except Exception as error:
             reason = explain(error)
             if not is_driver_error(error):
                 raise
-        if time.monotonic() + _PAUSE > deadline or attempt >= _attempts(url, reason):
+        if time.monotonic() + _PAUSE > began + wait or attempt >= _attempts(url, reason):
             raise DatabaseUnreachable(str(url), reason, attempt)
         on_attempt(attempt, reason)
         time.sleep(_PAUSE)

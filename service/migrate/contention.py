@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 
 from service.migrate import connection
 from service.migrate.connection import Connection
 from service.migrate.patience import Patience
+from service.migrate.waits import Toll
 
 # lock_not_available, deadlock_detected: PostgreSQL manual, appendix A.
 _CODES = {"55P03", "40P01"}
@@ -58,15 +59,17 @@ def set_timeouts(database: Connection, patience: Patience, *, is_local: bool, is
 
 
 class Watch:
-    """Looks who blocks a connection, while it is `looking`; `blockers` is what it saw last of the work at hand. One
-    thread for a whole deploy, which opens a connection of its own only when some work takes longer than a moment."""
+    """Looks who blocks a connection, while it is `looking`; `blockers` are what it saw last of the work at hand, by
+    their server processes. One thread for a whole deploy, which opens a connection of its own only when some work
+    takes longer than a moment."""
 
     def __init__(self, watched: Connection) -> None:
-        self.blockers: list[str] = []
+        self.blockers: dict[int, str] = {}
         self._url, self._over = watched.url, threading.Event()
         # Through a pooler the server process changes; the name goes along.
         self._name = "" if watched.is_sqlite else str(watched.raw.info.parameter_status("application_name"))
         self._since: float | None = None
+        self._toll = Toll()
         self._thread = threading.Thread(target=self._look, name="migrate-watch", daemon=True)
 
     def __enter__(self) -> Watch:
@@ -82,8 +85,10 @@ class Watch:
             self._thread.join()
 
     @contextmanager
-    def looking(self) -> Iterator[None]:
-        self.blockers, self._since = [], time.monotonic()
+    def looking(self, toll: Toll) -> Iterator[None]:
+        """What is seen of others is added to the toll. Between two looks it is as it was at the second one."""
+        toll.begin_try()
+        self.blockers, self._toll, self._since = {}, toll, time.monotonic()
         try:
             yield
         finally:
@@ -91,17 +96,22 @@ class Watch:
 
     def _look(self) -> None:
         database: Connection | None = None
+        last = time.monotonic()
         while not self._over.wait(_LOOK_EVERY):
-            since = self._since
+            since, toll = self._since, self._toll
             if since is None or time.monotonic() - since < _LOOK_EVERY / 2:
                 continue
             try:
                 database = database or connection.connect(self._url, application=f"{connection.APPLICATION}-watch")
-                seen = [describe(*row) for row in database.execute(_BLOCKERS, [self._name]).fetchall()]
+                seen = {row[0]: describe(*row) for row in database.execute(_BLOCKERS, [self._name]).fetchall()}
             except Exception as error:  # watching is a courtesy: it must not fail what is watched
-                database, seen = None, self.blockers or [f"unknown: {connection.explain(error)}"]
-            if self._since == since:  # what was seen is about work that is still going on
-                self.blockers = seen or self.blockers
+                database, seen = None, {}
+                self.blockers = self.blockers or {0: f"unknown: {connection.explain(error)}"}
+            now = time.monotonic()
+            if seen and self._since == since:  # what was seen is about work that is still going on
+                self.blockers = seen
+                toll.add(now - max(since, last), seen)
+            last = now
         if database:
             database.close()
 
@@ -112,4 +122,4 @@ def describe(pid: int, application: str, state: str, seconds: float | None, quer
     return f"server process {pid} ({application or 'unnamed'}, {state} for {float(seconds or 0):.0f} s: {masked})"
 
 
-OnBlocked = Callable[[str, int, int, list[str]], None]
+OnBlocked = Callable[[str, int, int, Sequence[str]], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.migrate import contention
@@ -30,7 +30,7 @@ class Place:
     done: int = 0
     total: int = 0
     tally: Tally | None = None
-    blockers: list[str] = field(default_factory=list)
+    blockers: Sequence[str] = ()
 
 
 def of(error: BaseException, file: MigrationFile, place: Place, statement: str, *, is_atomic: bool) -> MigrationFailed:

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from service.migrate import heal, tables
+from service.migrate import heal, tables, waits
 from service.migrate.connection import HOST, Connection, explain
 from service.migrate.errors import Overtaken
-from service.migrate.tables import HISTORY, JOURNAL, OURS
+from service.migrate.progress import NO_CHECKPOINTS, Checkpoints, Progress, now
+from service.migrate.tables import ADDED, HISTORY, JOURNAL, OURS
+from service.migrate.waits import Toll, Wait
 
-# How far each backfill of a migration is, by the number of its step as text.
-Checkpoints = Mapping[str, Any]
-NO_CHECKPOINTS: Checkpoints = {}
 _JOURNAL_COLUMNS = (
     "action, migration, step, steps, state, error, started, finished, host, pid, release"  # in the order of Attempt
 )
@@ -39,7 +39,8 @@ class AlreadyApplied(Exception):
 
 
 class Applied(NamedTuple):
-    """A row of the history. What peewee-migrate wrote before us has no checksum."""
+    """A row of the history. What peewee-migrate wrote before us has no checksum. `waited_ms` is the part of
+    `duration_ms` that went by waiting for locks that others held."""
 
     name: str
     applied_at: datetime | None
@@ -48,6 +49,7 @@ class Applied(NamedTuple):
     release: str | None = None
     origin: str | None = None
     breaking: bool = False
+    waited_ms: int | None = None
 
 
 class Attempt(NamedTuple):
@@ -64,6 +66,12 @@ class Attempt(NamedTuple):
     host: str
     pid: int
     release: str | None
+    waits: tuple[Wait, ...] = ()
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it runs."""
+        return (self.finished - self.started).total_seconds() if self.finished and self.started else None
 
 
 class Ledger(NamedTuple):
@@ -77,8 +85,11 @@ class Ledger(NamedTuple):
 
 
 class History:
-    def __init__(self, connection: Connection, release: str = "") -> None:
+    """`waits_before` are what the command has waited for already; the first attempt keeps them."""
+
+    def __init__(self, connection: Connection, release: str = "", waits_before: tuple[Wait, ...] = ()) -> None:
         self._connection, self._release = connection, release or None
+        self.waits_before = self._waits_to_keep = waits_before
         self._begun: Progress | None = None
 
     def read(self) -> Ledger:
@@ -86,25 +97,29 @@ class History:
         columns = tables.columns(self._connection)
         if "name" not in columns[HISTORY]:
             return Ledger(False, ())
-        wanted = [name if name in columns[HISTORY] else f"NULL AS {name}" for name in ("name", "migrated_at", *OURS)]
-        rows = self._connection.execute(f"SELECT {', '.join(wanted)} FROM {HISTORY} ORDER BY id").fetchall()
+        wanted = _selected(("name", "migrated_at", *OURS, *ADDED[HISTORY]), columns[HISTORY])
+        rows = self._connection.execute(f"SELECT {wanted} FROM {HISTORY} ORDER BY id").fetchall()
         applied = tuple(_applied(*row) for row in rows if row[0] is not None)
         is_ours = set(OURS) <= columns[HISTORY] and "checkpoint" in columns[JOURNAL]
-        attempts = self._attempts(_UNSETTLED, ["running", *_HALF_UNDONE]) if is_ours else ()
+        attempts = self._attempts(_UNSETTLED, ["running", *_HALF_UNDONE], columns[JOURNAL]) if is_ours else ()
         running = tuple(attempt for attempt in attempts if attempt.state == "running")
         half_undone = tuple(attempt for attempt in attempts if attempt.action == "rollback" and attempt.steps)
         return Ledger(is_ours, applied, running, half_undone)
 
-    def attempts(self, limit: int = 50) -> tuple[Attempt, ...]:
-        """The newest attempts first."""
-        return self._attempts("ORDER BY id DESC LIMIT ?", [limit]) if tables.columns(self._connection)[JOURNAL] else ()
+    def attempts(self, limit: int = 50, migration: str = "") -> tuple[Attempt, ...]:
+        """The newest attempts first, at all migrations or at one."""
+        columns = tables.columns(self._connection)[JOURNAL]
+        if not columns:
+            return ()
+        where, named = ("WHERE migration = ?", [migration]) if migration else ("", [])
+        return self._attempts(f"{where} ORDER BY id DESC LIMIT ?", [*named, limit], columns)
 
     def record(self, name: str, checksum: str | None, origin: str, *, breaking: bool = False) -> bool:
         """Write the row that means: applied. False when somebody else's row is there already."""
         cursor = self._connection.execute(
             f"INSERT INTO {HISTORY} (name, migrated_at, checksum, release, origin, breaking) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (name) DO NOTHING",
-            [name, _now(), checksum, self._release, origin, int(breaking)],
+            [name, now(), checksum, self._release, origin, int(breaking)],
         )
         return int(cursor.rowcount) == 1
 
@@ -125,7 +140,7 @@ class History:
         """Mark what a killed process left running. Call under the lock: nobody else can be running anything."""
         self._connection.execute(
             f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ? WHERE state = ?",
-            ["failed", "the process was killed", _now(), "running"],
+            ["failed", "the process was killed", now(), "running"],
         )
 
     @contextmanager
@@ -134,6 +149,7 @@ class History:
         `note` stays in the row of a success, where a failure has its error. Work `in_steps` goes on where an earlier
         attempt stopped; where that has lost the lock and is still at it, it is stopped at its next step."""
         begun, self._begun = self._begun, None
+        self._connection.toll = Toll()
         if in_steps:
             with self._connection.transaction():
                 progress = self._begin(action, migration, *self._take_over(action, migration))
@@ -158,12 +174,15 @@ class History:
         self, action: str, migration: str, step: int | None = None, checkpoints: Checkpoints = NO_CHECKPOINTS
     ) -> Progress:
         kept = json.dumps(checkpoints) if checkpoints else None
-        values = [action, migration, step or 0, 0, "running", None, _now(), None, HOST, os.getpid(), self._release]
+        values = [action, migration, step or 0, 0, "running", None, now(), None, HOST, os.getpid(), self._release]
         marks = ", ".join("?" * (len(values) + 1))
+        asked = time.monotonic()
         cursor = self._connection.execute(
             f"INSERT INTO {JOURNAL} ({_JOURNAL_COLUMNS}, checkpoint) VALUES ({marks}) RETURNING id", [*values, kept]
         )
-        return Progress(self._connection, cursor.fetchone()[0], migration, checkpoints, step)
+        self._connection.has_begun(time.monotonic() - asked)
+        waits_before, self._waits_to_keep = self._waits_to_keep, ()
+        return Progress(self._connection, cursor.fetchone()[0], migration, checkpoints, step, waits_before)
 
     def _take_over(self, action: str, migration: str) -> tuple[int | None, Checkpoints]:
         """How many steps stand of an attempt that did not finish, and what it kept; None where there is none."""
@@ -175,7 +194,7 @@ class History:
             self._connection.execute(f"LOCK TABLE {JOURNAL} IN SHARE ROW EXCLUSIVE MODE")
         self._connection.execute(
             f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ? WHERE migration = ? AND state = ?",
-            ["failed", "another deploy has taken it over", _now(), migration, "running"],
+            ["failed", "another deploy has taken it over", now(), migration, "running"],
         )
         applied = self._connection.execute(f"SELECT 1 FROM {HISTORY} WHERE name = ?", [migration]).fetchone()
         if applied and action == "deploy":
@@ -190,75 +209,26 @@ class History:
             return None, NO_CHECKPOINTS
         return found[2], json.loads(found[3]) if found[3] else NO_CHECKPOINTS
 
-    def _attempts(self, clause: str, parameters: Sequence[Any]) -> tuple[Attempt, ...]:
-        rows = self._connection.execute(f"SELECT {_JOURNAL_COLUMNS} FROM {JOURNAL} {clause}", parameters).fetchall()
-        return tuple(_attempt(list(row)) for row in rows)
+    def _attempts(self, clause: str, parameters: Sequence[Any], columns: Set[str]) -> tuple[Attempt, ...]:
+        wanted = f"{_JOURNAL_COLUMNS}, {_selected(['waits'], columns)}"
+        rows = self._connection.execute(f"SELECT {wanted} FROM {JOURNAL} {clause}", parameters).fetchall()
+        return tuple(_attempt(row, kept) for *row, kept in rows)
 
 
-class Progress:
-    """The running row of the journal. `standing` are the steps that an earlier attempt has left, None where there was
-    none; `checkpoints` are what it noted of single steps, by their number."""
-
-    def __init__(
-        self, connection: Connection, row: int, migration: str, checkpoints: Checkpoints, standing: int | None
-    ) -> None:
-        self._connection, self._row, self.migration = connection, row, migration
-        self.checkpoints, self.standing = checkpoints, standing
-        self.duration_ms, self.is_finished = 0, False
-
-    def step(self, done: int, steps: int) -> None:
-        self._write("step = ?, steps = ?", [done, steps])
-
-    def keep(self, step: int, checkpoint: dict[str, Any]) -> None:
-        """Call in the transaction of what the checkpoint stands for."""
-        kept = {**self.checkpoints, str(step): checkpoint}
-        self._write("checkpoint = ?", [json.dumps(kept)])
-        self.checkpoints = kept
-
-    def mark(self, step: int, has_begun: bool) -> None:
-        """Note that a step that has no transaction begins, or that it has ended with an error."""
-        self.keep(step, {"begun": has_begun})
-
-    def has_begun(self, step: int) -> bool:
-        return bool(self.checkpoints.get(str(step), {}).get("begun"))
-
-    def applied(self, duration_ms: int) -> None:
-        """Note how long it took, and that it is done. Call in the transaction of the claim: so they agree."""
-        time = f"UPDATE {HISTORY} SET duration_ms = ? WHERE name = ?"
-        self._connection.execute_all((time, [duration_ms, self.migration]), self._outcome("done"))
-        self.duration_ms, self.is_finished = duration_ms, True
-
-    def finish(self, state: str, error: str | None = None) -> None:
-        self._connection.execute(*self._outcome(state, error))
-        self.is_finished = True
-
-    def _outcome(self, state: str, error: str | None = None) -> tuple[str, Sequence[Any]]:
-        sql = f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ? WHERE id = ?"
-        return sql, [state, error, _now(), self._row]
-
-    def _write(self, values: str, parameters: Sequence[Any]) -> None:
-        """Raises Overtaken where the row is no longer ours: a deploy that holds the lock has closed it, and goes on
-        from what it says."""
-        cursor = self._connection.execute(
-            f"UPDATE {JOURNAL} SET {values} WHERE id = ? AND state = ?", [*parameters, self._row, "running"]
-        )
-        if cursor.rowcount != 1:
-            raise Overtaken
+def _selected(wanted: Sequence[str], there: Set[str]) -> str:
+    """A list of columns, with nothing for those that an older release has not made."""
+    return ", ".join(name if name in there else f"NULL AS {name}" for name in wanted)
 
 
 def _applied(name: Any, migrated_at: Any, *ours: Any) -> Applied:
-    """From the columns in the order of OURS."""
-    checksum, duration_ms, release, origin, breaking = ours
-    return Applied(str(name), _time(migrated_at), checksum, duration_ms, release, origin, bool(breaking))
+    """From the columns in the order of OURS and what was added to them."""
+    checksum, duration_ms, release, origin, breaking, waited_ms = ours
+    return Applied(str(name), _time(migrated_at), checksum, duration_ms, release, origin, bool(breaking), waited_ms)
 
 
-def _attempt(row: list[Any]) -> Attempt:
-    row[6], row[7] = _time(row[6]), _time(row[7])
-    return Attempt(*row)
-
-
-def _now() -> str:
-    return datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
+def _attempt(row: list[Any], kept: str | None) -> Attempt:
+    row[6:8] = map(_time, row[6:8])
+    return Attempt(*row)._replace(waits=waits.from_text(kept))
 
 
 def _time(value: Any) -> datetime | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from service.migrate import connection
 from service.migrate.connection import HOST, Connection
 from service.migrate.errors import LockUnavailable
+from service.migrate.waits import Wait
 from service.url import MEMORY, DatabaseUrl
 
 # Two numbers of our own: advisory locks are shared by everybody who uses the database.
@@ -24,17 +25,17 @@ OnWait = Callable[[str, float], None]
 
 
 @contextmanager
-def deploy_lock(url: DatabaseUrl, *, seconds: float, on_wait: OnWait) -> Iterator[None]:
+def deploy_lock(url: DatabaseUrl, *, seconds: float, on_wait: OnWait) -> Iterator[tuple[Wait, ...]]:
     """Hold the lock for the time of the block; wait up to `seconds` for it, telling `on_wait` who has it and for how
-    long we have waited. Dies with the process. Raises LockUnavailable."""
+    long we have waited. Gives what it waited. Dies with the process. Raises LockUnavailable."""
     if url.name == MEMORY and url.is_sqlite:
-        yield
+        yield ()
     elif url.is_sqlite:
-        with _file_lock(Path(url.name), seconds, on_wait):
-            yield
+        with _file_lock(Path(url.name), seconds, on_wait) as waited:
+            yield waited
     else:
-        with _advisory_lock(url, seconds, on_wait):
-            yield
+        with _advisory_lock(url, seconds, on_wait) as waited:
+            yield waited
 
 
 def holder(url: DatabaseUrl) -> str:
@@ -62,13 +63,14 @@ def _file_holder(path: Path) -> str:
 
 
 @contextmanager
-def _advisory_lock(url: DatabaseUrl, seconds: float, on_wait: OnWait) -> Iterator[None]:
+def _advisory_lock(url: DatabaseUrl, seconds: float, on_wait: OnWait) -> Iterator[tuple[Wait, ...]]:
     """Held by a transaction of a connection of its own, so that it survives neither the process nor a transaction
     pooler's reuse of the server; polled, because a blocked waiter deadlocks with CREATE INDEX CONCURRENTLY."""
     database = connection.connect(url, application=f"{connection.APPLICATION}-lock")
     try:
-        _poll(lambda: _try_advisory(database), lambda: _advisory_holder(database) or JUST_FINISHED, seconds, on_wait)
-        yield
+        yield _poll(
+            lambda: _try_advisory(database), lambda: _advisory_holder(database) or JUST_FINISHED, seconds, on_wait
+        )
     finally:
         database.close()
 
@@ -93,7 +95,7 @@ def _advisory_holder(database: Connection) -> str:
 
 
 @contextmanager
-def _file_lock(path: Path, seconds: float, on_wait: OnWait) -> Iterator[None]:
+def _file_lock(path: Path, seconds: float, on_wait: OnWait) -> Iterator[tuple[Wait, ...]]:
     """flock on a file beside the database. The file stays: removing it would let two processes lock two files."""
     import fcntl
 
@@ -114,20 +116,21 @@ def _file_lock(path: Path, seconds: float, on_wait: OnWait) -> Iterator[None]:
             file.seek(0)
             return file.read() or JUST_STARTED
 
-        _poll(try_lock, holder, seconds, on_wait)
-        yield
+        yield _poll(try_lock, holder, seconds, on_wait)
 
 
-def _poll(try_once: Callable[[], bool], holder: Callable[[], str], seconds: float, on_wait: OnWait) -> None:
-    began = time.monotonic()
-    next_word = began
+def _poll(try_once: Callable[[], bool], holder: Callable[[], str], seconds: float, on_wait: OnWait) -> tuple[Wait, ...]:
+    began = next_word = time.monotonic()
+    whom = ""
     while not try_once():
         now = time.monotonic()
         if now - began >= seconds:
             raise LockUnavailable(holder(), now - began)
         if now >= next_word:
-            on_wait(holder(), now - began)
+            whom = holder()
+            on_wait(whom, now - began)
             next_word = now + _TELL_EVERY
         from random import uniform  # here: hardly any deploy has to wait
 
         time.sleep(_PAUSE * uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
+    return (Wait("deploy", round(time.monotonic() - began, 3), (whom,)),) if whom else ()

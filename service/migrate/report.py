@@ -20,6 +20,7 @@ class Entry(NamedTuple):
     release: str | None = None
     origin: str | None = None
     checksum: str | None = None
+    waited_ms: int | None = None
 
 
 class Report(NamedTuple):
@@ -65,11 +66,36 @@ def read(url: DatabaseUrl, folder: Path, *, wait: float = 0.0) -> Report:
     return Report(str(url), entries, decided.problems, attempts, decided.is_current, advice)
 
 
+def journal(url: DatabaseUrl, folder: Path, name: str = "", *, limit: int) -> tuple[Attempt, ...]:
+    """The newest attempts first, at all migrations or at the one that a person means by `name`. Raises as `read`."""
+    found = files.scan(folder)
+    database = connection.connect(url, create=False)
+    try:
+        history = History(database)
+        names = sorted({*(file.name for file in found), *(row.name for row in history.read().applied)})
+        return history.attempts(limit, plan.resolve_name(name, names) if name else "")
+    finally:
+        database.close()
+
+
+def attempt_as_json(attempt: Attempt) -> dict[str, Any]:
+    return _plain(attempt._asdict() | {"waits": [wait._asdict() for wait in attempt.waits]})
+
+
 def _entry(entry: plan.Entry) -> Entry:
     row = entry.applied
     if row is None:
         return Entry(entry.name, entry.state, checksum=entry.file.checksum if entry.file else None)
-    return Entry(entry.name, entry.state, row.applied_at, row.duration_ms, row.release, row.origin, row.checksum)
+    return Entry(
+        entry.name,
+        entry.state,
+        row.applied_at,
+        row.duration_ms,
+        row.release,
+        row.origin,
+        row.checksum,
+        row.waited_ms,
+    )
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from service.migrate.errors import Refused, Unproven
 from service.migrate.history import History, Ledger
 from service.migrate.patience import Patience
 from service.migrate.plan import Plan
+from service.migrate.waits import Wait
 from service.url import DatabaseUrl
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Kind = Literal[
     "connecting",
     "waiting",
+    "waited",
     "blocked",
     "starting",
     "applied",
@@ -39,13 +41,14 @@ _BY_ANOTHER = "applied by another deploy meanwhile"
 
 class Event(NamedTuple):
     """Something that happened: to which migration, how long it took in seconds, and what else there is to say;
-    `tally` is how far a backfill is, after each batch."""
+    `tally` is how far a backfill is, after each batch; `waits` are the parts of its time that went by for others."""
 
     kind: Kind
     migration: str = ""
     seconds: float = 0.0
     detail: str = ""
     tally: Tally | None = None
+    waits: tuple[Wait, ...] = ()
 
 
 class Target(NamedTuple):
@@ -61,12 +64,14 @@ class Target(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What was done, and how the database stands now. `ahead` are applied migrations that have no file here."""
+    """What was done, and how the database stands now. `ahead` are applied migrations that have no file here; `waits`
+    are those before the first migration could begin."""
 
     done: tuple[Event, ...]
     newest: str
     total: int
     ahead: tuple[str, ...] = ()
+    waits: tuple[Wait, ...] = ()
 
 
 def deploy(target: Target, *, out_of_order: bool = False, only: int | None = None) -> Outcome:
@@ -86,13 +91,16 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
         # What is still running, or was killed, is somebody's until we have the lock; only then we can judge it.
         decided = plan.make_plan(found, ledger) if ledger.unfinished else decide(ledger)
         done: list[Event] = []
+        waits = database.waits
         if _has_work(ledger, decided):
             with _locked(target, database) as history:
+                waits = history.waits_before
                 decided = decide(history.read())
                 history.adopt(decided.to_adopt)
                 done = list(_apply(target, database, history, decided, only))
                 decided = plan.make_plan(found, history.read(), out_of_order=True)
-    return Outcome(tuple(done), decided.newest, len(decided.entries), tuple(row.name for row in decided.ahead))
+    ahead = tuple(row.name for row in decided.ahead)
+    return Outcome(tuple(done), decided.newest, len(decided.entries), ahead, waits)
 
 
 def rollback(target: Target, *, to: str | None = None, confirm: Callable[[Sequence[str]], None]) -> Outcome:
@@ -110,7 +118,8 @@ def rollback(target: Target, *, to: str | None = None, confirm: Callable[[Sequen
         known = [entry.file for entry in applied if entry.file]
         while known and known[-1].name in names:
             with _applier(target, database, history, known) as applier:
-                done.append(Event("rolled back", known[-1].name, applier.undo(known[-1])))
+                took = applier.undo(known[-1])
+            done.append(Event("rolled back", known[-1].name, took.seconds, waits=took.waits))
             target.tell(done[-1])
             known.pop()
     return Outcome(tuple(done), known[-1].name if known else "", len(decided.entries))
@@ -194,10 +203,10 @@ def _apply(target: Target, database: Connection, history: History, decided: Plan
     known = [entry.file for entry in decided.entries if entry.applied and entry.file]
     with _applier(target, database, history, known) as applier:
         for file, then in zip(pending, (*pending[1:], None), strict=True):
-            seconds = applier.apply(file, then)
+            took = applier.apply(file, then)
             event = (
-                Event("applied", file.name, seconds)
-                if seconds is not None
+                Event("applied", file.name, took.seconds, waits=took.waits)
+                if took
                 else Event("unchanged", file.name, detail=_BY_ANOTHER)
             )
             target.tell(event)
@@ -211,7 +220,7 @@ def _applier(
     from service.migrate.apply import Applier  # here: the no-op path need not import Peewee
     from service.migrate.contention import Watch
 
-    def on_blocked(migration: str, attempt: int, attempts: int, blockers: list[str]) -> None:
+    def on_blocked(migration: str, attempt: int, attempts: int, blockers: Sequence[str]) -> None:
         detail = f"attempt {attempt} of {attempts} follows; blocked by {'; '.join(blockers) or 'another connection'}"
         target.tell(Event("blocked", migration, detail=detail))
 
@@ -236,10 +245,16 @@ def _connected(target: Target) -> Iterator[Connection]:
     database = connection.connect(
         target.url, wait=target.database_wait, on_attempt=on_attempt, application=heal.APPLICATION
     )
+    _tell_waits(target, database.waits)
     try:
         yield database
     finally:
         database.close()
+
+
+def _tell_waits(target: Target, waits: Sequence[Wait]) -> None:
+    for wait in waits:
+        target.tell(Event("waited", seconds=wait.seconds, waits=(wait,)))
 
 
 @contextmanager
@@ -249,10 +264,12 @@ def _locked(target: Target, database: Connection) -> Iterator[History]:
 
     from service.migrate import lock  # here: a no-op takes no lock
 
-    with lock.deploy_lock(target.url, seconds=target.lock_wait, on_wait=on_wait):
+    with lock.deploy_lock(target.url, seconds=target.lock_wait, on_wait=on_wait) as waited:
+        _tell_waits(target, waited)
         for session in heal.end_leftovers(database):
             target.tell(Event("ended", detail=session))
-        history = History(database, target.release)
         tables.prepare(database)
+        _tell_waits(target, database.toll.waits())
+        history = History(database, target.release, (*database.waits, *waited, *database.toll.waits()))
         history.close_abandoned()
         yield history

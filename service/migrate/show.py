@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.migrate.runner import Event
+from service.migrate.waits import Wait
 
 if TYPE_CHECKING:
+    from service.migrate.history import Attempt
     from service.migrate.proof import Detection
     from service.migrate.report import Entry, Report
     from service.migrate.tally import Bar
@@ -26,9 +28,10 @@ def event(happened: Event) -> str:
         case "starting":
             return f"{happened.detail} to apply"
         case "applied":
-            return f"  ✓ {name:<45} {duration(happened.seconds)}"
+            return "\n".join([f"  ✓ {name:<45} {duration(happened.seconds)}", *_waits(happened.waits)])
         case "rolled back":
-            return f"  ↶ {name:<45} rolled back in {duration(happened.seconds)}"
+            took = f"  ↶ {name:<45} rolled back in {duration(happened.seconds)}"
+            return "\n".join([took, *_waits(happened.waits)])
         case "recorded":
             return f"{name} is now recorded as applied: {happened.detail}."
         case "forgotten":
@@ -37,6 +40,8 @@ def event(happened: Event) -> str:
             return f"{name} was {happened.detail}; nothing changed."
         case "waiting":
             return f"Waiting for another deploy ({happened.detail}), {happened.seconds:.0f} s so far"
+        case "waited":
+            return "\n".join(wait.words for wait in happened.waits)
         case "blocked":
             return f"  … {name} gave way to the application: {happened.detail}"
         case "ended":
@@ -45,6 +50,10 @@ def event(happened: Event) -> str:
             return f"Waiting for the database, {happened.detail}"
         case "backfilling":
             return ""
+
+
+def _waits(waits: Sequence[Wait]) -> list[str]:
+    return [f"    {wait.words}" for wait in waits]
 
 
 def bar() -> Bar:
@@ -82,6 +91,21 @@ def status(report: Report) -> str:
         return f"{report.database}\nThere are no migrations yet; make one with `migrate create NAME`."
     lines = [report.database, "", *(_row(entry) for entry in report.entries), ""]
     return "\n".join([*lines, *filter(None, [report.advice, _verdict(report)])])
+
+
+def journal(attempts: Sequence[Attempt]) -> str:
+    """What was tried, the latest first, with what it waited for and why it failed."""
+    return "\n".join(line for attempt in attempts for line in _attempt(attempt)) or "Nothing was tried here yet."
+
+
+def _attempt(attempt: Attempt) -> list[str]:
+    began = f"{attempt.started:%Y-%m-%d %H:%M:%S}" if attempt.started else ""
+    took = "" if attempt.seconds is None else duration(attempt.seconds)
+    steps = f"step {attempt.step} of {attempt.steps}, " if attempt.steps else ""
+    release = f", release {attempt.release}" if attempt.release else ""
+    where = f"{steps}process {attempt.pid} on {attempt.host}{release}"
+    line = f"{began:<19} {attempt.action:<8} {attempt.migration:<45} {attempt.state:<7} {took:>7}  {where}"
+    return [line, *_waits(attempt.waits), *([f"    {attempt.error}"] if attempt.error else [])]
 
 
 def detection(found: Detection, *, yes: bool) -> str:
@@ -130,7 +154,8 @@ def _row(entry: Entry) -> str:
     when = f"{entry.applied_at:%Y-%m-%d %H:%M:%S}" if entry.applied_at else ""
     took = "" if entry.duration_ms is None else duration(entry.duration_ms / 1000)
     by = "" if entry.origin in (None, "deploy") else f"by {entry.origin}"
-    return f"  {_MARKS[entry.state]} {entry.name:<45} {entry.state:<8} {when:<19} {took:>7} {by}".rstrip()
+    waited = f"waited {duration(entry.waited_ms / 1000)} of it" if entry.waited_ms else ""
+    return f"  {_MARKS[entry.state]} {entry.name:<45} {entry.state:<8} {when:<19} {took:>7} {by or waited}".rstrip()
 
 
 def _verdict(report: Report) -> str:

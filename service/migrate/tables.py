@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
+
 from service.migrate.connection import Connection
 
 HISTORY, JOURNAL = "migratehistory", "migratejournal"
@@ -12,6 +14,8 @@ OURS = {
     "origin": "VARCHAR(20)",
     "breaking": "INTEGER",
 }
+# What came later: tables without it are ours all the same, and the next command that writes adds it.
+ADDED = {HISTORY: {"waited_ms": "INTEGER"}, JOURNAL: {"checkpoint": "TEXT", "waits": "TEXT"}}
 
 
 def prepare(connection: Connection) -> None:
@@ -19,23 +23,28 @@ def prepare(connection: Connection) -> None:
     key = "INTEGER PRIMARY KEY" if connection.is_sqlite else "SERIAL PRIMARY KEY"
     with connection.transaction():
         found = columns(connection)
-        ours = ", ".join(f"{name} {kind}" for name, kind in OURS.items())
+        wanted = OURS | ADDED[HISTORY]
+        ours = ", ".join(f"{name} {kind}" for name, kind in wanted.items())
         if not found[HISTORY]:
             connection.execute(
                 f"CREATE TABLE {HISTORY} (id {key}, name VARCHAR(255) NOT NULL, migrated_at TIMESTAMP NOT NULL, {ours})"
             )
-        for name in [name for name in OURS if found[HISTORY] and name not in found[HISTORY]]:
-            connection.execute(f"ALTER TABLE {HISTORY} ADD COLUMN {name} {OURS[name]}")
+        _add(connection, HISTORY, wanted, found[HISTORY])
         connection.execute(f"DELETE FROM {HISTORY} WHERE id NOT IN (SELECT min(id) FROM {HISTORY} GROUP BY name)")
         connection.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {HISTORY}_name ON {HISTORY} (name)")
         connection.execute(
             f"CREATE TABLE IF NOT EXISTS {JOURNAL} (id {key}, action VARCHAR(20) NOT NULL,"
             " migration VARCHAR(255) NOT NULL, step INTEGER NOT NULL, steps INTEGER NOT NULL,"
             " state VARCHAR(10) NOT NULL, error TEXT, started TIMESTAMP NOT NULL, finished TIMESTAMP,"
-            " host VARCHAR(255) NOT NULL, pid INTEGER NOT NULL, release VARCHAR(120), checkpoint TEXT)"
+            " host VARCHAR(255) NOT NULL, pid INTEGER NOT NULL, release VARCHAR(120), checkpoint TEXT, waits TEXT)"
         )
-        if found[JOURNAL] and "checkpoint" not in found[JOURNAL]:
-            connection.execute(f"ALTER TABLE {JOURNAL} ADD COLUMN checkpoint TEXT")
+        _add(connection, JOURNAL, ADDED[JOURNAL], found[JOURNAL])
+
+
+def _add(connection: Connection, table: str, wanted: Mapping[str, str], found: Set[str]) -> None:
+    """The columns that a table lacks; one that is not there was made with all of them."""
+    for name in [name for name in wanted if found and name not in found]:
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {wanted[name]}")
 
 
 def columns(connection: Connection) -> dict[str, set[str]]:

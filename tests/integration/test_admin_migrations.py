@@ -7,12 +7,15 @@ import signal
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from service.database import proxy
 from service.migrate import lock
 from service.migrate.errors import MigrationFailed, Unclear
+from service.migrate.patience import Patience
 from service.migrate.runner import Target, deploy, resolve
 from service.url import ROOT, DatabaseUrl
+from tests.support.blockers import Meanwhile
 from tests.support.migrations import rows, write
 from tests.support.panel import ONE_ENGINE, Browser, panel, signed_in
 from tests.support.postgresql import Server
@@ -197,6 +200,22 @@ def test_a_killed_deploy_is_told_from_one_that_is_at_work(
     assert "A deploy is at work: deploy of 900_quays (" in page
     assert "was killed" not in page
     assert "note-danger" not in page
+
+
+def test_a_deploy_that_had_to_wait_says_for_how_long_and_for_whom(
+    browser: Browser, folder: Path, service_database: DatabaseUrl
+) -> None:
+    write(folder, "900_quays", 'migrator.sql("ALTER TABLE personas ADD COLUMN quay INTEGER")')
+    aim = Target(service_database, folder, patience=Patience(lock_timeout=20))
+    (wait,) = deploy(aim._replace(tell=Meanwhile(service_database, "personas").tell)).done[0].waits
+    waited = f"{wait.seconds * 1000:.0f} ms" if wait.seconds < 1 else f"{wait.seconds:.1f} s"
+    page = browser.read("/migrations/")
+    assert f"{waited} waiting</span>" in page
+    assert escape(wait.words) in page
+    page = browser.read("/migrations/900_quays")
+    assert f", {waited} of it waiting</dd>" in page
+    assert page.count("Waited") == 1
+    assert "Waited" not in browser.read("/migrations/001_initial")
 
 
 def test_who_has_the_lock_is_told_without_touching_it(browser: Browser, service_database: DatabaseUrl) -> None:

@@ -104,7 +104,7 @@ def _config() -> Config:
 def _attempts(config: Config, name: str) -> list[Attempt]:
     database = connection.connect(config.database_url, create=False)
     try:
-        return [attempt for attempt in History(database).attempts(ATTEMPTS_OF_ONE) if attempt.migration == name]
+        return list(History(database).attempts(ATTEMPTS_OF_ONE, name))
     finally:
         database.close()
 

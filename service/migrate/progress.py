@@ -1,0 +1,94 @@
+"""An attempt while it is made: the running row of the journal, which learns how far the work is and how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from service.migrate import waits
+from service.migrate.connection import Connection
+from service.migrate.errors import Overtaken
+from service.migrate.tables import HISTORY, JOURNAL
+from service.migrate.waits import Toll, Wait
+
+# How far each backfill of a migration is, by the number of its step as text.
+Checkpoints = Mapping[str, Any]
+NO_CHECKPOINTS: Checkpoints = {}
+
+
+class Progress:
+    """The running row of the journal. `standing` are the steps that an earlier attempt has left, None where there was
+    none; `checkpoints` are what it noted of single steps, by their number; `waits_before` are what the command waited
+    for before it could begin."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        row: int,
+        migration: str,
+        checkpoints: Checkpoints = NO_CHECKPOINTS,
+        standing: int | None = None,
+        waits_before: tuple[Wait, ...] = (),
+    ) -> None:
+        self._connection, self._row, self.migration = connection, row, migration
+        self.checkpoints, self.standing, self._waits_before = checkpoints, standing, waits_before
+        self.duration_ms, self.is_finished = 0, False
+
+    @property
+    def toll(self) -> Toll:
+        """What the work loses to the locks of others."""
+        return self._connection.toll
+
+    def step(self, done: int, steps: int) -> None:
+        self._write("step = ?, steps = ?", [done, steps])
+
+    def keep(self, step: int, checkpoint: dict[str, Any]) -> None:
+        """Call in the transaction of what the checkpoint stands for."""
+        kept = {**self.checkpoints, str(step): checkpoint}
+        self._write("checkpoint = ?", [json.dumps(kept)])
+        self.checkpoints = kept
+
+    def keep_waits(self) -> None:
+        """Between two tries, so that the journal has them also of a process that is killed while it waits."""
+        self._write("waits = ?", [self._waits()])
+
+    def mark(self, step: int, has_begun: bool) -> None:
+        """Note that a step that has no transaction begins, or that it has ended with an error."""
+        self.keep(step, {"begun": has_begun})
+
+    def has_begun(self, step: int) -> bool:
+        return bool(self.checkpoints.get(str(step), {}).get("begun"))
+
+    def applied(self, duration_ms: int) -> None:
+        """Note how long it took, and that it is done. Call in the transaction of the claim: so they agree."""
+        time = f"UPDATE {HISTORY} SET duration_ms = ?, waited_ms = ? WHERE name = ?"
+        waited_ms = sum(round(wait.seconds * 1000) for wait in self.toll.waits()) or None
+        self._connection.execute_all((time, [duration_ms, waited_ms, self.migration]), self._outcome("done"))
+        self.duration_ms, self.is_finished = duration_ms, True
+
+    def finish(self, state: str, error: str | None = None) -> None:
+        self._connection.execute(*self._outcome(state, error))
+        self.is_finished = True
+
+    def _outcome(self, state: str, error: str | None = None) -> tuple[str, Sequence[Any]]:
+        sql = f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ?, waits = ? WHERE id = ?"
+        return sql, [state, error, now(), self._waits(), self._row]
+
+    def _waits(self) -> str | None:
+        return waits.as_text([*self._waits_before, *self.toll.waits()])
+
+    def _write(self, values: str, parameters: Sequence[Any]) -> None:
+        """Raises Overtaken where the row is no longer ours: a deploy that holds the lock has closed it, and goes on
+        from what it says."""
+        cursor = self._connection.execute(
+            f"UPDATE {JOURNAL} SET {values} WHERE id = ? AND state = ?", [*parameters, self._row, "running"]
+        )
+        if cursor.rowcount != 1:
+            raise Overtaken
+
+
+def now() -> str:
+    """UTC, as both tables keep it."""
+    return datetime.now(UTC).replace(tzinfo=None).isoformat(" ")
