@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple
 
-from service.bot.lease import J, Lease, LeaseLost, Queue, claim
+from service.bot.claim import claim
+from service.bot.lease import J, Lease, LeaseLost, Queue
 from service.bot.metrics import Metrics
 from service.bot.waker import Waker
 from service.chat.providers import ProviderError

@@ -2,7 +2,7 @@
 
 A message that nobody could answer lies in the inbox, an answer that could not be delivered in the outbox. A retried one
 takes its old place again, before what has come to its conversation since: the next worker takes it once nothing of the
-conversation is in hand."""
+conversation is in hand, or was left by a worker that died."""
 
 from __future__ import annotations
 

@@ -92,11 +92,11 @@ class Duty(Table):
 
 
 def _index_the_rest(model: type[Job], *lane: pw.Field) -> None:
-    """Finished work stays in the table. These indexes hold what waits, oldest first and by conversation, and what was
-    given up."""
+    """Finished work stays in the table. These indexes hold what waits, oldest first and by conversation, what is in
+    hand before what is queued ('leased' < 'queued'), and what was given up."""
     table, waits = model._meta.table_name, model.state.in_([QUEUED, LEASED])
     model.add_index(model.id, name=f"{table}_waiting", where=waits)
-    model.add_index(*lane, model.id, name=f"{table}_waiting_in_lane", where=waits)
+    model.add_index(*lane, model.state, model.id, name=f"{table}_lane", where=waits)
     model.add_index(model.id, name=f"{table}_dead", where=model.state == DEAD)
 
 

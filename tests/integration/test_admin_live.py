@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 
 from service.admin.conversations import live
 from service.admin.conversations.news import Place, read_place
+from service.bot.claim import claim
 from service.bot.inbox import INBOX, answer, apologise_and_bury
-from service.bot.lease import claim
 from service.chat.providers import built_in
 from service.database import proxy
 from service.models import Chatbot, Conversation, CreatorUser, InboxItem, Message, ToolLog, User

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from service.bot.claim import claim
 from service.bot.inbox import INBOX
-from service.bot.lease import claim
 from service.models import (
     DEAD,
     DONE,

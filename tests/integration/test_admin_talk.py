@@ -8,8 +8,8 @@ import pytest
 from flask import Flask
 
 from service.admin.conversations.news import PATIENCE
+from service.bot.claim import claim
 from service.bot.inbox import INBOX, answer, apologise_and_bury
-from service.bot.lease import claim
 from service.chat.providers import built_in
 from service.database import proxy
 from service.models import DEAD, QUEUED, Chatbot, Conversation, InboxItem, Message, Persona, User

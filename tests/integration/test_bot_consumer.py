@@ -10,9 +10,10 @@ from functools import partial
 import peewee as pw
 import pytest
 
+from service.bot.claim import claim
 from service.bot.consumer import Consumer, Later, Outage, Outcome, renewing
 from service.bot.inbox import INBOX, PATIENCE, answer, apologise_and_bury
-from service.bot.lease import Lease, claim
+from service.bot.lease import Lease
 from service.bot.waker import Polling
 from service.chat.providers import Chunk, Provider, ProviderError, Request, built_in
 from service.chat.respond import APOLOGY

@@ -14,10 +14,10 @@ import pytest
 
 from service import limits
 from service.bot import jobs
+from service.bot.claim import claim
 from service.bot.inbox import INBOX
 from service.bot.jobs import leftovers, retention, usage, words
 from service.bot.jobs.schedule import GoOn, Job, Schedule
-from service.bot.lease import claim
 from service.chat import search
 from service.chat.respond import respond
 from service.models import (

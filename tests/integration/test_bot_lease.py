@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from service.bot.claim import claim
 from service.bot.inbox import INBOX
-from service.bot.lease import Lease, LeaseLost, claim
+from service.bot.lease import Lease, LeaseLost
 from service.database import connection
 from service.models import DEAD, DONE, LEASED, QUEUED, InboxItem, base
 from service.models.base import utc_now

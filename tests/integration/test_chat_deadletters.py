@@ -7,8 +7,9 @@ from functools import partial
 
 import pytest
 
+from service.bot.claim import claim
 from service.bot.inbox import INBOX, answer
-from service.bot.lease import Lease, claim
+from service.bot.lease import Lease
 from service.bot.outbox import outbox
 from service.chat import deadletters
 from service.chat.deadletters import DeadLetter, Kind
@@ -159,12 +160,15 @@ def test_a_retried_question_waits_while_a_later_one_is_in_hand(owner: User) -> N
     assert taken("two").item == item
 
 
-def test_a_retried_question_does_not_wait_for_a_worker_that_died(owner: User) -> None:
+def test_a_retried_question_does_not_wait_for_a_worker_that_died_but_for_the_answer_that_it_owed(owner: User) -> None:
     item = died()
     later = send(item.chatbot, "Are you there?")
     taken("one")
     InboxItem.update(leased_until=item.created_at).where(InboxItem.id == later.id).execute()
     deadletters.retry(only(owner))
+    begun = taken("two")
+    assert begun.item == later
+    begun.finish()
     assert taken("two").item == item
 
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from service.bot.claim import claim
 from service.bot.inbox import INBOX
-from service.bot.lease import claim
 from service.chat import waiting
 from service.chat.respond import respond
 from service.models import EDITOR, InboxItem, User

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from service.bot import typist
+from service.bot.claim import claim
 from service.bot.inbox import INBOX
-from service.bot.lease import Lease, claim
+from service.bot.lease import Lease
 from service.bot.typist import Typist
 from service.models import InboxItem
 from service.telegram.client import make_bot
