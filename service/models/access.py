@@ -68,3 +68,7 @@ class AuditEvent(Table):
 
     class Meta:
         table_name = "audit_log"
+
+
+AuditEvent.add_index(AuditEvent.actor, AuditEvent.created_at, name="audit_log_by_actor")
+AuditEvent.add_index(AuditEvent.action, AuditEvent.created_at, name="audit_log_by_action")

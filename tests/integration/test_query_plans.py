@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ class Statements(logging.Handler):
         self.asked: list[tuple[str, Any]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if isinstance(record.msg, tuple) and record.msg[0].lstrip(" (").upper().startswith(("SELECT", "WITH")):
+        if isinstance(record.msg, tuple) and record.msg[0].lstrip(" (\n").upper().startswith(("SELECT", "WITH")):
             self.asked.append(record.msg)
 
 
@@ -109,6 +110,31 @@ def test_a_read_from_end_to_end_is_noticed(busy: DatabaseUrl) -> None:
             "SELECT * FROM message_search WHERE words @@ 'storm'::tsquery",
         ):
             assert not list(whole_reads(connection, [(statement, None)])), statement
+
+
+LONG_AGO = date.today() - timedelta(days=100)
+
+
+@pytest.mark.parametrize(
+    "asked", [f"who={population.EMAIL}", "action=session", "action=nothing", f"until={LONG_AGO}", "since=2001-01-01"]
+)
+def test_the_record_of_changes_is_narrowed_without_reading_it(
+    busy: DatabaseUrl, statements: Statements, asked: str
+) -> None:
+    browser = Browser(panel(busy, ROOT / "migrations"))
+    assert browser.sign_in(population.EMAIL).status_code == 303
+    statements.asked.clear()
+    browser.read(f"/audit-log/?{asked}")
+    with closing(connect(busy)) as connection, connection.cursor() as cursor:
+        touched = [blocks(cursor, statement, values) for statement, values in statements.asked]
+    assert max(touched) < 60, "the table has about a thousand"
+
+
+def blocks(cursor: Any, statement: str, values: Any) -> int:
+    """How many blocks of 8 KB the statement looks at."""
+    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", values or None)
+    plan = cursor.fetchall()[0][0][0]["Plan"]
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
 def whole_reads(connection: Connection, asked: list[tuple[str, Any]]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from flask import Flask
 from tests.support.routes import ANYBODY, ROUTES, Values, routes
 
 FILTERS = {
+    "GET /audit-log/": ("who=user5@example.org", "action=chatbot", "since=2026-01-01&until=2026-01-02"),
     "GET /conversations/": (
         "q=harbour+pilot",
         "q=berth+tide+storm",

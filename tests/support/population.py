@@ -138,7 +138,7 @@ STATEMENTS = (
     INSERT INTO audit_log (user_id, actor, action, subject, details, created_at)
     SELECT 1 + n %% 50, 'user' || n %% 50 || '@example.org', 'chatbot.publish', 'Chatbot ' || n %% %(chatbots)s, '{}',
            now() - n * interval '5 minutes'
-    FROM generate_series(1, 50000) n
+    FROM generate_series(50000, 1, -1) n
     """,
     "VACUUM ANALYZE",
 )

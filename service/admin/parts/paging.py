@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from service.admin.parts.records import LARGEST_ID
-
 Row = TypeVar("Row")
 
 
@@ -34,7 +32,7 @@ def read_cursor(text: str) -> tuple[datetime, int] | None:
         place = datetime.strptime(moment, "%Y%m%dT%H%M%S.%f"), int(number)
     except ValueError:
         return None
-    return place if 0 <= place[1] <= LARGEST_ID else None
+    return place if 0 <= place[1] < 2**63 else None
 
 
 def read_id(text: str) -> int | None:
