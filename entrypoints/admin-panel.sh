@@ -36,9 +36,23 @@ if [ -z "${SECRET_KEY:-}${SECRET_KEY_FILE:-}" ]; then
   fi
 fi
 
+# A process of Python computes on one core at a time, so there are two of them where there are two cores.
+if [ -z "${WEB_CONCURRENCY:-}" ]; then
+  WEB_CONCURRENCY=1
+  [ "$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)" -lt 2 ] || WEB_CONCURRENCY=2
+fi
+case "$WEB_CONCURRENCY" in
+  *[!0-9]* | 0*)
+    echo "WEB_CONCURRENCY is '$WEB_CONCURRENCY'; use the number of processes that serve the panel, such as 2." >&2
+    exit 2
+    ;;
+esac
+
+# Loaded once and then forked, the processes share most of their memory, and a key that could not be kept.
 # Which proxies are believed, TRUSTED_PROXIES says, and the panel itself sees to it.
 echo "admin-panel: starting on port ${PORT:-8000}"
 exec gunicorn 'service.admin:create_app()' --bind "${BIND_HOST:-127.0.0.1}:${PORT:-8000}" \
-  --worker-class gthread --workers 1 --threads 12 --timeout 60 --graceful-timeout 8 --no-control-socket \
+  --worker-class gthread --workers "$WEB_CONCURRENCY" --threads 12 --preload --timeout 60 \
+  --graceful-timeout 8 --no-control-socket \
   --config python:service.admin.server --logger-class service.admin.log.PanelLogger \
   --forwarded-allow-ips ''

@@ -11,7 +11,7 @@ from service.api.clients import Client, is_to_end
 from service.database import connection
 from service.models import DEAD, DONE, InboxItem
 
-# The panel serves with 12 threads: these, the live transcripts, and enough that a page always finds one.
+# Each process of the panel has 12 threads: these, the live transcripts, and enough that a page always finds one.
 SEATS = 4
 FIRST_LOOK, RAREST_LOOK, BEAT = 0.03, 0.4, 5.0
 _seats = threading.BoundedSemaphore(SEATS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -136,11 +137,11 @@ def test_a_bot_on_a_current_schema_works_until_it_is_told_to_stop(service_databa
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Path:
-    """A tree of its own for the entrypoints, where gunicorn only tells of the key that it was given."""
+    """A tree of its own for the entrypoints, where gunicorn only tells of what it was given."""
     shutil.copytree(ROOT / "entrypoints", tmp_path / "entrypoints")
     (tmp_path / "data").mkdir()
     stand_in(tmp_path, "migrate", "true")
-    stand_in(tmp_path, "gunicorn", 'echo "key: ${SECRET_KEY:-$(cat "${SECRET_KEY_FILE:-/dev/null}")}"')
+    stand_in(tmp_path, "gunicorn", 'echo "$@ key: ${SECRET_KEY:-$(cat "${SECRET_KEY_FILE:-/dev/null}")}"')
     return tmp_path
 
 
@@ -183,6 +184,23 @@ def test_where_no_key_can_be_kept_the_panel_starts_and_says_so(stage: Path) -> N
     done = run(str(stage / PANEL), env=env | {"PATH": f"{stage}:{env['PATH']}"})
     assert done.returncode == 0
     assert "set SECRET_KEY" in done.stderr
+
+
+@pytest.mark.parametrize(("given", "processes"), [("1", 1), ("3", 3), ("", min(2, os.cpu_count() or 1))])
+def test_two_processes_serve_where_there_are_two_cores_unless_somebody_says_how_many(
+    given: str, processes: int, stage: Path
+) -> None:
+    env = environment(DatabaseUrl("sqlite", ":memory:"), WEB_CONCURRENCY=given)
+    done = run(str(stage / PANEL), env=env | {"PATH": f"{stage}:{env['PATH']}"})
+    assert f" --workers {processes} " in done.stdout
+
+
+@pytest.mark.parametrize("given", ["0", "two", "-1", "1.5"])
+def test_what_is_no_number_of_processes_ends_the_start(given: str, stage: Path) -> None:
+    env = environment(DatabaseUrl("sqlite", ":memory:"), WEB_CONCURRENCY=given)
+    done = run(str(stage / PANEL), env=env | {"PATH": f"{stage}:{env['PATH']}"})
+    assert done.returncode == 2
+    assert f"WEB_CONCURRENCY is '{given}'; use the number of processes" in done.stderr
 
 
 VALUES = ("true", "TRUE", "1", "Yes", "false", "0", "NO", "", " true ", "perhaps", "on", "2", "truee", "*", "y")

@@ -20,7 +20,7 @@ from service.chat.tools.offer import Called
 from service.config import Config
 
 SECONDS = 60.0
-# Each holds one of the panel's threads while it waits for a provider.
+# In each process of the panel: a trial holds one of its threads while it waits for a provider.
 AT_ONCE = 2
 TURNS_KEPT, LONGEST_TURN = 20, 20_000
 

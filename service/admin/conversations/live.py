@@ -24,7 +24,7 @@ from service.faults import headline
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 4  # of the 12 threads that the server has
+AT_ONCE = 4  # of the 12 threads that each process of the panel has
 LASTS = 120.0  # seconds, as all below
 PAUSE = 0.7
 # A line now and then, so that nobody between here and the browser takes the stream for dead, and we learn if it is.
