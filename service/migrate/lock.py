@@ -38,15 +38,11 @@ def deploy_lock(url: DatabaseUrl, *, seconds: float, on_wait: OnWait) -> Iterato
             yield waited
 
 
-def holder(url: DatabaseUrl) -> str:
+def holder(database: Connection) -> str:
     """Who has the lock now; an empty text where nobody has. Takes nothing and makes nothing."""
-    if url.is_sqlite:
-        return _file_holder(Path(f"{url.name}.migrate-lock"))
-    database = connection.connect(url)
-    try:
-        return _advisory_holder(database)
-    finally:
-        database.close()
+    if database.is_sqlite:
+        return _file_holder(Path(f"{database.url.name}.migrate-lock"))
+    return _advisory_holder(database)
 
 
 def _file_holder(path: Path) -> str:

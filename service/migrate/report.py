@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from service.migrate import adoption, connection, files, plan
+from service.migrate.connection import Connection
 from service.migrate.errors import Problem
+from service.migrate.files import MigrationFile
 from service.migrate.history import Attempt, History
 from service.url import DatabaseUrl
 
@@ -55,15 +57,24 @@ def read(url: DatabaseUrl, folder: Path, *, wait: float = 0.0) -> Report:
     found = files.scan(folder)
     database = connection.connect(url, wait=wait, create=False)
     try:
-        history = History(database)
-        ledger = history.read()
-        decided = plan.make_plan(found, ledger)
-        attempts = history.attempts() if ledger.is_ours else ()
-        advice = adoption.advice(database, ledger)
+        return _report(database, found)
     finally:
         database.close()
+
+
+def of(database: Connection, folder: Path) -> Report:
+    """The same over a connection that is there already."""
+    return _report(database, files.scan(folder))
+
+
+def _report(database: Connection, found: tuple[MigrationFile, ...]) -> Report:
+    history = History(database)
+    ledger = history.read()
+    decided = plan.make_plan(found, ledger)
+    attempts = history.attempts() if ledger.is_ours else ()
+    advice = adoption.advice(database, ledger)
     entries = tuple(_entry(entry) for entry in decided.entries)
-    return Report(str(url), entries, decided.problems, attempts, decided.is_current, advice)
+    return Report(str(database.url), entries, decided.problems, attempts, decided.is_current, advice)
 
 
 def journal(url: DatabaseUrl, folder: Path, name: str = "", *, limit: int) -> tuple[Attempt, ...]:

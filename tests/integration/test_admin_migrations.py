@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from markupsafe import escape
 
 from service.database import proxy
-from service.migrate import lock
+from service.migrate import connection, lock
+from service.migrate.connection import connect
 from service.migrate.errors import MigrationFailed, Unclear
 from service.migrate.patience import Patience
 from service.migrate.runner import Target, deploy, resolve
@@ -219,11 +221,18 @@ def test_a_deploy_that_had_to_wait_says_for_how_long_and_for_whom(
 
 
 def test_who_has_the_lock_is_told_without_touching_it(browser: Browser, service_database: DatabaseUrl) -> None:
-    assert lock.holder(service_database) == ""
-    with lock.deploy_lock(service_database, seconds=0, on_wait=lambda _holder, _seconds: None):
-        assert "process" in lock.holder(service_database)
-        assert "A deploy is at work (" in browser.read("/migrations/")
-    assert lock.holder(service_database) == ""
+    with closing(connect(service_database)) as database:
+        assert lock.holder(database) == ""
+        with lock.deploy_lock(service_database, seconds=0, on_wait=lambda _holder, _seconds: None):
+            assert "process" in lock.holder(database)
+            assert "A deploy is at work (" in browser.read("/migrations/")
+        assert lock.holder(database) == ""
+
+
+def test_no_page_connects_once_more(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_open", lambda *_: pytest.fail("That costs the server more than all queries."))
+    for page in ("/", "/migrations/", "/migrations/001_initial"):
+        browser.read(page)
 
 
 def test_a_database_without_history_is_to_be_looked_at_first(browser: Browser, service_database: DatabaseUrl) -> None:

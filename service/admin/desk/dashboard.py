@@ -6,14 +6,13 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from flask import Blueprint, current_app, g, render_template, request
+from flask import Blueprint, g, render_template, request
 
 from service.admin.desk.charts import Chart, Series, shares
 from service.admin.parts.display import milliseconds
+from service.admin.schema import reading
 from service.chat import access, deadletters, usage, waiting
 from service.chat.usage import Day, Sums
-from service.config import Config
-from service.migrate import report
 from service.migrate.errors import MigrateError
 from service.migrate.report import Entry
 from service.models import Chatbot
@@ -140,9 +139,8 @@ def _busiest(since: date, until: date) -> list[Busy]:
 
 def _schema() -> Schema | None:
     """None where the migrations can't be read; their own page says why."""
-    config: Config = current_app.config["SLIPWAY"]
     try:
-        found = report.read(config.database_url, config.migrations_dir)
+        found = reading.present()
     except MigrateError:
         return None
     applied = [entry for entry in found.entries if entry.applied_at]

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask import Blueprint, abort, current_app, g, render_template
+from flask import Blueprint, abort, g, render_template
 
 from service import limits
 from service.admin.access.permissions import needs
-from service.admin.schema import verification
+from service.admin.schema import reading, verification
 from service.admin.schema.remedies import remedies
-from service.config import Config
-from service.migrate import connection, files, lock, report
+from service.migrate import files, lock
 from service.migrate.errors import MigrateError, Refused
 from service.migrate.files import MigrationFile, Outline
-from service.migrate.history import Attempt, History
+from service.migrate.history import History
 from service.models import EDITOR
 
 pages = Blueprint("migrations", __name__, url_prefix="/migrations")
@@ -43,10 +42,8 @@ class Source(NamedTuple):
 
 @pages.get("/")
 def index() -> str | tuple[str, int]:
-    config = _config()
     try:
-        found = report.read(config.database_url, config.migrations_dir)
-        holder = lock.holder(config.database_url)
+        found, holder = reading.present(), lock.holder(reading.connected())
     except MigrateError as error:
         return render_template("migrations/index.html", failure=str(error)), 503
     return render_template(
@@ -64,7 +61,7 @@ def verify() -> str | tuple[str, int]:
     """On demand, since it replays every migration beside the live schema."""
     if not limits.take(f"verify {g.user.id}", limit=VERIFICATIONS_A_MINUTE, seconds=60).is_allowed:
         abort(429)
-    config = _config()
+    config = reading.config()
     try:
         found = verification.verified(config.migration_database_url, config.migrations_dir)
     except verification.Failed as failure:
@@ -74,39 +71,24 @@ def verify() -> str | tuple[str, int]:
 
 @pages.get("/<migration>")
 def show(migration: str) -> str | tuple[str, int]:
-    config = _config()
     try:
-        found = report.read(config.database_url, config.migrations_dir)
-        attempts = _attempts(config, migration)
+        found = reading.present()
     except MigrateError as error:
         return render_template("migrations/index.html", failure=str(error)), 503
     entry = next((entry for entry in found.entries if entry.name == migration), None)
     if entry is None:
         abort(404)
-    file = next((file for file in files.scan(config.migrations_dir) if file.name == migration), None)
+    file = next((file for file in files.scan(reading.config().migrations_dir) if file.name == migration), None)
     return render_template(
         "migrations/show.html",
         entry=entry,
-        attempts=attempts,
+        attempts=History(reading.connected()).attempts(ATTEMPTS_OF_ONE, migration),
         sources=_sources(file) if file else [],
         outline=_outline(file) if file else None,
         remedies=[remedy for remedy in remedies(found, "") if migration in remedy.what],
         meaning=MEANINGS[entry.state],
         origin=ORIGINS.get(entry.origin or "", entry.origin),
     )
-
-
-def _config() -> Config:
-    config: Config = current_app.config["SLIPWAY"]
-    return config
-
-
-def _attempts(config: Config, name: str) -> list[Attempt]:
-    database = connection.connect(config.database_url, create=False)
-    try:
-        return list(History(database).attempts(ATTEMPTS_OF_ONE, name))
-    finally:
-        database.close()
 
 
 def _sources(file: MigrationFile) -> list[Source]:
