@@ -14,7 +14,7 @@ from service.url import ROOT, BadUrl, DatabaseUrl, parse
 __all__ = ["Config", "ConfigError"]
 
 _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
-_SECRETS = {"api_keys", "mcp_servers", "secret_key", "admin_password", "telegram_bot_token"}
+_SECRETS = {"api_keys", "mcp_servers", "secret_key", "lasting_key", "admin_password", "telegram_bot_token"}
 
 
 class Config(NamedTuple):
@@ -28,6 +28,7 @@ class Config(NamedTuple):
     database_wait: float
     gate_wait: float
     secret_key: str
+    lasting_key: str  # SECRET_KEY, or nothing where each start makes another
     admin_email: str
     admin_password: str
     secure_cookies: bool | None  # None: where the request came over HTTPS
@@ -75,6 +76,7 @@ class Config(NamedTuple):
             database_wait=env.number("DATABASE_WAIT", 30.0),
             gate_wait=env.number("SCHEMA_WAIT", 60.0),
             secret_key=env.secret("SECRET_KEY") or os.urandom(32).hex(),
+            lasting_key=env.secret("SECRET_KEY"),
             admin_email=env.email("ADMIN_EMAIL"),
             admin_password=env.secret("ADMIN_PASSWORD"),
             secure_cookies=env.flag_or_auto("SECURE_COOKIES"),

@@ -10,7 +10,8 @@ OWNER, EDITOR, VIEWER = "owner", "editor", "viewer"
 
 
 class User(Table):
-    """`session_epoch` goes up when somebody signs out everywhere; `totp_step` is the newest code that was used."""
+    """`session_epoch` goes up when somebody signs out everywhere; `totp_secret` is encrypted; `totp_step` is the newest
+    code that was used."""
 
     email = pw.CharField(max_length=254, unique=True)
     name = pw.CharField(max_length=120)
@@ -21,7 +22,7 @@ class User(Table):
     created_at = pw.DateTimeField(default=utc_now)
     role = pw.CharField(max_length=10, default=OWNER, constraints=[pw.SQL("DEFAULT 'owner'")])
     session_epoch = pw.IntegerField(default=0, constraints=[pw.SQL("DEFAULT 0")])
-    totp_secret = pw.CharField(max_length=64, null=True)
+    totp_secret = pw.CharField(max_length=255, null=True)
     totp_step = pw.BigIntegerField(null=True)
     signed_in_at = pw.DateTimeField(null=True)
 

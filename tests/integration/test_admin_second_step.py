@@ -19,6 +19,7 @@ from service.url import DatabaseUrl
 from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, Browser, add_user, at_once, panel, signed_in
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+KEY = "a key of the tests"  # SECRET_KEY
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_of_two_who_use_a_code_at_once_one_gets_in(app: Flask, user: User) -> No
 
     def use() -> None:
         with connection():
-            verdicts.append(totp.use(user, code))
+            verdicts.append(totp.use(user, code, KEY))
 
     at_once(4, use)
     assert sorted(verdicts) == [False, False, False, True]
@@ -134,9 +135,50 @@ def test_it_is_turned_on_with_a_code_and_the_password_and_ends_other_sessions(ap
     code = code_now(secret)
     assert browser.submit("/account/second-step", code=code, present=PASSWORD).location == "/account/"
     assert "The second step is on." in browser.read("/account/")
-    assert User.get().totp_secret == secret
+    assert secret not in str(User.get().totp_secret), "it is encrypted"
+    assert totp.secret_of(User.get(), KEY) == secret
     assert other.get("/chatbots/").status_code == 303
     assert half_way(app).submit("/sign-in/code", code=code).status_code == 401, "the code that proved it is used up"
+
+
+def test_a_secret_from_before_they_were_encrypted_goes_on_and_is_encrypted_by_its_next_use(
+    app: Flask, user: User
+) -> None:
+    assert half_way(app).submit("/sign-in/code", code=code_now()).location == "/"
+    assert SECRET not in str(User.get().totp_secret)
+    User.update(totp_step=None).execute()
+    assert half_way(app).submit("/sign-in/code", code=code_now()).location == "/", "and goes on after that"
+
+
+@ONE_ENGINE
+def test_a_wrong_code_encrypts_nothing(app: Flask, user: User) -> None:
+    assert half_way(app).submit("/sign-in/code", code="abcdef").status_code == 401
+    assert User.get().totp_secret == SECRET
+
+
+@ONE_ENGINE
+def test_after_the_secret_key_is_lost_a_sentence_says_who_helps_and_nobody_is_locked_out(
+    service_database: DatabaseUrl, app: Flask, user: User
+) -> None:
+    half_way(app).submit("/sign-in/code", code=code_now())
+    browser = half_way(panel(service_database, SECRET_KEY="another key"))
+    for _ in range(guesses.FREE_TRIES + 1):
+        response = browser.submit("/sign-in/code", code=code_now())
+        assert response.status_code == 503
+    assert "the panel has another SECRET_KEY than when you turned on the second step" in response.text
+    assert f"<code>python -m service.admin reset-totp {EMAIL}</code>" in response.text
+    assert User.get().locked_until is None
+    with connection():
+        accounts.reset_totp(EMAIL)
+    assert Browser(panel(service_database, SECRET_KEY="another key")).sign_in().location == "/"
+
+
+@ONE_ENGINE
+def test_where_each_start_makes_another_key_a_secret_stays_as_it_is(service_database: DatabaseUrl) -> None:
+    """Else the next start would lock everybody out."""
+    add_user(totp_secret=SECRET)
+    assert half_way(panel(service_database, SECRET_KEY="")).submit("/sign-in/code", code=code_now()).location == "/"
+    assert User.get().totp_secret == SECRET
 
 
 @ONE_ENGINE

@@ -13,6 +13,7 @@ from service import audit
 from service.admin.access import guesses, totp
 from service.admin.access.guesses import Visit
 from service.admin.parts.records import LARGEST_ID
+from service.config import Config
 from service.models import OWNER, User
 
 # Checked when there is nothing to check, so that an unknown account takes as long to refuse as a known one.
@@ -49,6 +50,11 @@ def _stamp(user: User) -> str:
     key = str(current_app.secret_key).encode()
     now = f"{user.session_epoch} {user.password_hash}"
     return hmac.new(key, now.encode(), hashlib.sha256).hexdigest()[:20]
+
+
+def lasting_key() -> str:
+    config: Config = current_app.config["SLIPWAY"]
+    return config.lasting_key
 
 
 def normalise(email: str) -> str:
@@ -117,10 +123,12 @@ def authenticate(email: str, password: str, visit: Visit) -> User | None:
 
 
 def take_code(user: User, code: str, visit: Visit) -> bool:
-    """Whether this code of the second step is right. It is counted like a password: six digits can be guessed."""
+    """Whether this code of the second step is right. It is counted like a password: six digits can be guessed. Raises
+    seals.Unreadable where no code can be right, which counts for nothing."""
+    totp.secret_of(user, lasting_key())
     if not guesses.claim(user, visit):
         return False
-    is_right = totp.use(user, code)
+    is_right = totp.use(user, code, lasting_key())
     if not is_right:
         audit.record(user, "session.refuse", "a wrong code", address=visit.address)
     return is_right

@@ -11,7 +11,7 @@ from flask_login import current_user, login_user, logout_user
 from werkzeug.wrappers import Response as AnyResponse
 
 from service import audit
-from service.admin.access import accounts, devices, guesses, security
+from service.admin.access import accounts, devices, guesses, seals, security
 from service.admin.access.forms import CodeForm, SignInForm
 from service.admin.access.permissions import needs
 from service.admin.parts.display import count
@@ -29,6 +29,10 @@ REFUSED = (
 WRONG_CODE = (
     "That code is not right, or was used before. Wait for the next one. After five wrong tries an account has to wait "
     "before the next, from 30 seconds up to 15 minutes."
+)
+OTHER_KEY = (
+    "No code can be checked: the panel has another SECRET_KEY than when you turned on the second step. Whoever runs it "
+    "gives it the old one again, or lets you in with `python -m service.admin reset-totp {}`."
 )
 TOO_MANY = "Too many tries came from here. Wait {}, then try again."
 TOO_LATE = "That took longer than five minutes. Sign in again."
@@ -74,6 +78,9 @@ def finish() -> tuple[str, int] | AnyResponse:
         is_right = accounts.take_code(user, form.code.data or "", visit())
     except guesses.TooMany as refusal:
         return _code_page(form, refused=_later(refusal)), 429
+    except seals.Unreadable:
+        logger.warning("A second step was turned on with another SECRET_KEY, so that no code can be checked.")
+        return _code_page(form, refused=OTHER_KEY.format(user.email)), 503
     if not is_right:
         logger.warning("A code from %s was refused.", request.remote_addr)
         return _code_page(form, refused=WRONG_CODE), 401

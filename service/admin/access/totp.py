@@ -9,6 +9,7 @@ import pyotp
 import segno
 from markupsafe import Markup
 
+from service.admin.access import seals
 from service.models import User
 
 ISSUER = "Slipway"
@@ -41,19 +42,28 @@ def step_of(secret: str, code: str, now: float | None = None) -> int | None:
     return next((step for step in steps if hmac.compare_digest(codes.at(step).encode(), typed)), None)
 
 
-def use(user: User, code: str, now: float | None = None) -> bool:
-    """Whether the code is right, and newer than every one that was used before: who looks on can't use it again."""
-    step = step_of(user.totp_secret, code, now) if user.totp_secret else None
+def secret_of(user: User, secret_key: str) -> str:
+    """Raises seals.Unreadable where SECRET_KEY is not the one of then."""
+    return seals.unseal(user.totp_secret or "", secret_key)
+
+
+def use(user: User, code: str, secret_key: str, now: float | None = None) -> bool:
+    """Whether the code is right, and newer than every one that was used before: who looks on can't use it again. A
+    secret from before secrets were sealed is sealed with its next use."""
+    kept, secret = user.totp_secret or "", secret_of(user, secret_key)
+    step = step_of(secret, code, now) if secret else None
     if step is None:
         return False
     is_newer = User.totp_step.is_null() | (User.totp_step < step)
-    is_the_same = (User.id == user.id) & (User.totp_secret == user.totp_secret)
-    return bool(User.update(totp_step=step).where(is_the_same, is_newer).execute())
+    is_the_same = (User.id == user.id) & (User.totp_secret == kept)
+    sealed = kept if seals.is_sealed(kept) else seals.seal(secret, secret_key)
+    return bool(User.update(totp_step=step, totp_secret=sealed).where(is_the_same, is_newer).execute())
 
 
-def turn_on(user: User, secret: str, step: int) -> None:
+def turn_on(user: User, secret: str, step: int, secret_key: str) -> None:
     """From now on; the code that has proved it is used up. Other sessions began with less, and end."""
-    fresh = {"totp_secret": secret, "totp_step": step, "session_epoch": User.session_epoch + 1}
+    sealed = seals.seal(secret, secret_key)
+    fresh = {"totp_secret": sealed, "totp_step": step, "session_epoch": User.session_epoch + 1}
     User.update(fresh).where(User.id == user.id).execute()
 
 

@@ -80,7 +80,7 @@ def turn_on() -> Answer:
     if step is None or form.errors or not _is_proved(form):
         return _second_step_page(form), 400
     with writing(proxy.obj):
-        totp.turn_on(g.user, secret, step)
+        totp.turn_on(g.user, secret, step, accounts.lasting_key())
         _note("second_step.on")
     return _renewed("The second step is on. From now on, a sign-in asks for a code too.")
 
