@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import peewee as pw
@@ -93,7 +94,25 @@ class SqliteDatabase(_Recorded, pw.SqliteDatabase):
 
 
 class PostgresqlDatabase(_Recorded, pw.PostgresqlDatabase):
-    pass
+    _opening: Callable[[], None] | None = None
+
+    @contextmanager
+    def begun_by(self, begin: Callable[[], Any]) -> Iterator[Any]:
+        """As atomic(), but its BEGIN is among what `begin` sends; gives what that returns."""
+        answers: list[Any] = []
+        self._opening = lambda: answers.append(begin())
+        try:
+            with self.atomic():
+                self._opening = None
+                yield answers[0]
+        finally:
+            self._opening = None
+
+    def begin(self, isolation_level: Any = None) -> None:
+        if self._opening is None:
+            super().begin(isolation_level)
+        else:
+            self._opening()
 
 
 def adopt(connection: Connection) -> Any:

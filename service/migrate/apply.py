@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from service.migrate import contention, failure, files, heal
-from service.migrate.connection import Connection
+from service.migrate.connection import Connection, Statement
 from service.migrate.contention import OnBlocked, Watch
 from service.migrate.engine import Engine
 from service.migrate.errors import BrokenScript, Overtaken, Refused, Unclear
@@ -101,16 +101,20 @@ class Applier:
         self, file: MigrationFile, outline: Outline, began: float, progress: Progress, then: MigrationFile | None
     ) -> None:
         """The claim comes first: a second runner waits at the unique name, and then finds it taken."""
-        with self._transaction(outline):
-            self._claim(file, outline)
+        claim = self._history.claim(file.name, file.checksum, "deploy", breaking=outline.breaking)
+        with self._transaction(outline, claim) as claimed:
+            if claimed.rowcount != 1:
+                raise AlreadyApplied(file.name)
             self._run_together(self._engine.steps(file))
-            progress.applied(_milliseconds(began))
             if then and files.outline(then).atomic:
-                self._history.begin(then.name)
+                self._history.applied(progress, _milliseconds(began), then.name)
+            else:
+                progress.applied(_milliseconds(began))
 
     def _apply_in_steps(self, file: MigrationFile, outline: Outline, began: float, progress: Progress) -> None:
         with self._stepped(file, outline, progress, self._engine.steps):
-            self._claim(file, outline)
+            if not self._history.record(file.name, file.checksum, "deploy", breaking=outline.breaking):
+                raise AlreadyApplied(file.name)
             progress.applied(_milliseconds(began))
 
     @contextmanager
@@ -157,10 +161,6 @@ class Applier:
         if not has_happened:
             self._run_alone(step, functools.partial(progress.mark, number))
         progress.step(number, total)
-
-    def _claim(self, file: MigrationFile, outline: Outline) -> None:
-        if not self._history.record(file.name, file.checksum, "deploy", breaking=outline.breaking):
-            raise AlreadyApplied(file.name)
 
     def _patiently(self, progress: Progress, work: Callable[[], None], *, renew: bool = False) -> None:
         """Do the work; where somebody else's lock stops it, do it again later, a limited number of times. `renew` is
@@ -233,8 +233,8 @@ class Applier:
             self._place.line = step.line
             step.run()
 
-    def _transaction(self, outline: Outline) -> AbstractContextManager[None]:
-        return transaction(self._connection, self._engine.database, self._patience, outline.touches)
+    def _transaction(self, outline: Outline, first: Statement | None = None) -> AbstractContextManager[Any]:
+        return transaction(self._connection, self._engine.database, self._patience, outline.touches, first)
 
     @contextmanager
     def _explained(self, file: MigrationFile, outline: Outline, command: str = "deploy") -> Iterator[None]:

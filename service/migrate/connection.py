@@ -18,6 +18,7 @@ from service.url import MEMORY, DatabaseUrl
 
 APPLICATION = "slipway-migrate"
 HOST = os.uname().nodename
+Statement = tuple[str, Sequence[Any]]
 # What waiting rarely mends on a server; a few attempts still cover one that is making its database right now.
 _PERMANENT = re.compile(r"authentication|does not exist|no pg_hba|permission denied|invalid", re.IGNORECASE)
 _PERMANENT_ATTEMPTS = 3
@@ -53,14 +54,12 @@ class Connection:
             cursor.execute(sql)
         return cursor
 
-    def execute_all(self, *statements: tuple[str, Sequence[Any]]) -> None:
-        """Run several, on PostgreSQL in one round trip."""
+    def execute_all(self, *statements: Statement) -> Any:
+        """Run several, on PostgreSQL in one round trip, and return the cursor of the last."""
         if self.is_sqlite:
-            for sql, parameters in statements:
-                self.execute(sql, parameters)
-        else:
-            joined = "; ".join(sql for sql, _ in statements)
-            self.execute(joined, [value for _, parameters in statements for value in parameters])
+            return [self.execute(sql, parameters) for sql, parameters in statements][-1]
+        joined = "; ".join(sql for sql, _ in statements)
+        return self.execute(joined, [value for _, parameters in statements for value in parameters])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

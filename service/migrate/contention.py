@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from service.migrate import connection
-from service.migrate.connection import Connection
+from service.migrate.connection import Connection, Statement
 from service.migrate.patience import Patience
 from service.migrate.waits import Toll
 
@@ -50,12 +50,21 @@ def set_timeouts(database: Connection, patience: Patience, *, is_local: bool, is
     """For the transaction, or with is_local=False for the session. CONCURRENTLY must be able to wait: a lock timeout
     would kill it and leave an INVALID index. A session of a transaction pooler is not ours to set: the next statement
     may meet another one, and somebody else's this one, so that there a statement on its own has the server's limits."""
-    if database.is_sqlite or (not is_local and database.is_pooled):
-        return
+    if is_local or not database.is_pooled:
+        for statement in timeouts(database, patience, is_local=is_local, is_concurrent=is_concurrent):
+            database.execute(*statement)
+
+
+def timeouts(
+    database: Connection, patience: Patience, *, is_local: bool, is_concurrent: bool = False
+) -> list[Statement]:
+    """The statements that set them: none on SQLite."""
     lock = 0 if is_concurrent else patience.lock_timeout
-    for name, seconds in (("lock_timeout", lock), ("statement_timeout", patience.statement_timeout)):
-        if seconds or not is_local:
-            database.execute("SELECT set_config(?, ?, ?)", [name, f"{seconds * 1000:.0f}ms", is_local])
+    return [
+        ("SELECT set_config(?, ?, ?)", [name, f"{seconds * 1000:.0f}ms", is_local])
+        for name, seconds in (("lock_timeout", lock), ("statement_timeout", patience.statement_timeout))
+        if (seconds or not is_local) and not database.is_sqlite
+    ]
 
 
 class Watch:

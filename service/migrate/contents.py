@@ -22,6 +22,11 @@ def checksum(path: str | os.PathLike[str]) -> str:
     return sha256(_read(path).replace(b"\r\n", b"\n")).hexdigest()
 
 
+def text(path: str | os.PathLike[str]) -> str:
+    """Without a byte order mark. As path.read_text("utf-8-sig"), in less than half the time."""
+    return _read(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _read(path: str | os.PathLike[str]) -> bytes:
     """As path.read_bytes(), in less than half the time: each deploy reads every file."""
     descriptor = os.open(path, os.O_RDONLY)

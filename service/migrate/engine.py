@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from service.migrate import files, statements
+from service.migrate import contents, files, statements
 from service.migrate.adopted import adopt
 from service.migrate.connection import Connection
 from service.migrate.errors import BrokenScript, Refused
@@ -53,7 +53,7 @@ class Engine:
         return Migrator(self.database, lambda: list(replay(self._applied, is_sqlite=self._is_sqlite).orm))
 
     def _sql_steps(self, path: Path) -> list[Step]:
-        found = statements.split(path.read_text("utf-8-sig"), is_sqlite=self._is_sqlite)
+        found = statements.split(contents.text(path), is_sqlite=self._is_sqlite)
         return [Step(Execute(self.database, each.sql), each.line, each.sql) for each in found]
 
 

@@ -72,7 +72,7 @@ def outline(file: MigrationFile) -> Outline:
     """The file's functions and flags, read once for each checksum: a deploy asks before, under the lock and when it
     applies. Raises Refused where it is not readable as Python or as text."""
     try:
-        text = file.path.read_text("utf-8-sig")
+        text = contents.text(file.path)
         return _outline_of_sql(text) if file.is_sql else _outline_of_python(ast.parse(text, file.path.name))
     except UnicodeDecodeError:
         raise Refused([Problem(file.name, f"{file.path.name} is not UTF-8 text.", "Save it as UTF-8.")]) from None
@@ -101,7 +101,7 @@ def review(file: MigrationFile) -> list[Problem]:
 def load(file: MigrationFile) -> Script:
     """Run the file's top level and return its functions; its frames carry its own path, for tracebacks."""
     scope: dict[str, Any] = {"__name__": file.name, "__file__": str(file.path)}
-    exec(compile(file.path.read_text("utf-8-sig"), str(file.path), "exec"), scope)  # noqa: S102  # it is what we do
+    exec(compile(contents.text(file.path), str(file.path), "exec"), scope)  # noqa: S102  # it is what we do
     return Script(scope["migrate"], scope.get("rollback"), scope.get("verify"))
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from service.migrate import heal, tables, waits
-from service.migrate.connection import HOST, Connection, explain
+from service.migrate.connection import HOST, Connection, Statement, explain
 from service.migrate.errors import Overtaken
 from service.migrate.progress import NO_CHECKPOINTS, Checkpoints, Progress, now
 from service.migrate.tables import ADDED, HISTORY, JOURNAL, OURS
@@ -116,12 +116,15 @@ class History:
 
     def record(self, name: str, checksum: str | None, origin: str, *, breaking: bool = False) -> bool:
         """Write the row that means: applied. False when somebody else's row is there already."""
-        cursor = self._connection.execute(
+        return int(self._connection.execute(*self.claim(name, checksum, origin, breaking=breaking)).rowcount) == 1
+
+    def claim(self, name: str, checksum: str | None, origin: str, *, breaking: bool) -> Statement:
+        """What writes that row: it changes one, or none when somebody was first."""
+        sql = (
             f"INSERT INTO {HISTORY} (name, migrated_at, checksum, release, origin, breaking) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (name) DO NOTHING",
-            [name, now(), checksum, self._release, origin, int(breaking)],
+            " ON CONFLICT (name) DO NOTHING"
         )
-        return int(cursor.rowcount) == 1
+        return sql, [name, now(), checksum, self._release, origin, int(breaking)]
 
     def adopt(self, checksums: Sequence[tuple[str, str]]) -> None:
         """Trust the files, as they are now, for migrations that were applied before we kept checksums."""
@@ -166,23 +169,28 @@ class History:
         if not progress.is_finished:
             progress.finish("done", note or None)
 
-    def begin(self, migration: str) -> None:
-        """Begin the attempt that comes next, in the transaction of the one before it: that saves a commit."""
-        self._begun = self._begin("deploy", migration)
+    def applied(self, progress: Progress, duration_ms: int, then: str) -> None:
+        """As progress.applied; the attempt that comes next begins in the same transaction, which saves a commit."""
+        cursor = progress.applied(duration_ms, self._beginning("deploy", then))
+        self._begun = Progress(self._connection, cursor.fetchone()[0], then)
 
     def _begin(
         self, action: str, migration: str, step: int | None = None, checkpoints: Checkpoints = NO_CHECKPOINTS
     ) -> Progress:
-        kept = json.dumps(checkpoints) if checkpoints else None
-        values = [action, migration, step or 0, 0, "running", None, now(), None, HOST, os.getpid(), self._release]
-        marks = ", ".join("?" * (len(values) + 1))
         asked = time.monotonic()
-        cursor = self._connection.execute(
-            f"INSERT INTO {JOURNAL} ({_JOURNAL_COLUMNS}, checkpoint) VALUES ({marks}) RETURNING id", [*values, kept]
-        )
+        cursor = self._connection.execute(*self._beginning(action, migration, step, checkpoints))
         self._connection.has_begun(time.monotonic() - asked)
         waits_before, self._waits_to_keep = self._waits_to_keep, ()
         return Progress(self._connection, cursor.fetchone()[0], migration, checkpoints, step, waits_before)
+
+    def _beginning(
+        self, action: str, migration: str, step: int | None = None, checkpoints: Checkpoints = NO_CHECKPOINTS
+    ) -> Statement:
+        kept = json.dumps(checkpoints) if checkpoints else None
+        values = [action, migration, step or 0, 0, "running", None, now(), None, HOST, os.getpid(), self._release]
+        marks = ", ".join("?" * (len(values) + 1))
+        sql = f"INSERT INTO {JOURNAL} ({_JOURNAL_COLUMNS}, checkpoint) VALUES ({marks}) RETURNING id"
+        return sql, [*values, kept]
 
     def _take_over(self, action: str, migration: str) -> tuple[int | None, Checkpoints]:
         """How many steps stand of an attempt that did not finish, and what it kept; None where there is none."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.migrate import waits
-from service.migrate.connection import Connection
+from service.migrate.connection import Connection, Statement
 from service.migrate.errors import Overtaken
 from service.migrate.tables import HISTORY, JOURNAL
 from service.migrate.waits import Toll, Wait
@@ -61,18 +61,21 @@ class Progress:
     def has_begun(self, step: int) -> bool:
         return bool(self.checkpoints.get(str(step), {}).get("begun"))
 
-    def applied(self, duration_ms: int) -> None:
-        """Note how long it took, and that it is done. Call in the transaction of the claim: so they agree."""
+    def applied(self, duration_ms: int, *then: Statement) -> Any:
+        """Note how long it took, and that it is done. Call in the transaction of the claim: so they agree. `then` is
+        said in the same breath; gives the cursor of the last one."""
         time = f"UPDATE {HISTORY} SET duration_ms = ?, waited_ms = ? WHERE name = ?"
         waited_ms = sum(round(wait.seconds * 1000) for wait in self.toll.waits()) or None
-        self._connection.execute_all((time, [duration_ms, waited_ms, self.migration]), self._outcome("done"))
+        noted = (time, [duration_ms, waited_ms, self.migration])
+        cursor = self._connection.execute_all(noted, self._outcome("done"), *then)
         self.duration_ms, self.is_finished = duration_ms, True
+        return cursor
 
     def finish(self, state: str, error: str | None = None) -> None:
         self._connection.execute(*self._outcome(state, error))
         self.is_finished = True
 
-    def _outcome(self, state: str, error: str | None = None) -> tuple[str, Sequence[Any]]:
+    def _outcome(self, state: str, error: str | None = None) -> Statement:
         sql = f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ?, waits = ? WHERE id = ?"
         return sql, [state, error, now(), self._waits(), self._row]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from service.migrate import contention
-from service.migrate.connection import Connection
+from service.migrate.connection import Connection, Statement
 from service.migrate.errors import Refused
 from service.migrate.patience import Patience
 
@@ -18,13 +18,16 @@ Violation = tuple[str, int, str]
 
 
 @contextmanager
-def transaction(connection: Connection, database: Any, patience: Patience, touches: Set[str]) -> Iterator[None]:
-    """`database` is Peewee's, on the same connection; what `touches` names may lose rows. Raises Refused."""
+def transaction(
+    connection: Connection, database: Any, patience: Patience, touches: Set[str], first: Statement | None = None
+) -> Iterator[Any]:
+    """`database` is Peewee's, on the same connection; what `touches` names may lose rows. `first` is a statement of
+    ours that it begins with, and its cursor what the block gets. Raises Refused."""
     database.is_atomic = True
-    with _sqlite(connection, database) if connection.is_sqlite else database.atomic():
-        contention.set_timeouts(connection, patience, is_local=True)
-        with _conserved(connection, database, touches):
-            yield
+    opening = [*contention.timeouts(connection, patience, is_local=True), *([first] if first else [])]
+    begin = _sqlite if connection.is_sqlite else _postgresql
+    with begin(connection, database, opening) as cursor, _conserved(connection, database, touches):
+        yield cursor
 
 
 @contextmanager
@@ -52,13 +55,29 @@ def refuse_orphans(orphans: Set[Violation]) -> None:
 
 
 @contextmanager
-def _sqlite(connection: Connection, database: Any) -> Iterator[None]:
+def _postgresql(connection: Connection, database: Any, opening: Sequence[Statement]) -> Iterator[Any]:
+    """What a transaction begins with takes one round trip, together with its BEGIN."""
+
+    def begin() -> Any:
+        try:
+            return connection.execute_all(("BEGIN", ()), *opening)
+        except BaseException:
+            with suppress(Exception):  # the connection may be what failed; the first error is the one that counts
+                connection.execute("ROLLBACK")
+            raise
+
+    with database.begun_by(begin) as cursor:
+        yield cursor
+
+
+@contextmanager
+def _sqlite(connection: Connection, database: Any, opening: Sequence[Statement]) -> Iterator[Any]:
     """The foreign keys are off meanwhile, since a table that is rebuilt would take its children along (SQLite manual,
     "Making Other Kinds Of Table Schema Changes"). The pragma does nothing inside a transaction, so it comes first."""
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
         with database.atomic("IMMEDIATE"):
-            yield
+            yield connection.execute_all(*opening) if opening else None
     finally:
         connection.execute("PRAGMA foreign_keys = ON")
 

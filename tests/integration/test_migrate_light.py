@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any, ClassVar
 
+import psycopg2
 import pytest
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.sql import Composable
 
 from service.migrate.errors import MigrationFailed
 from service.migrate.runner import deploy
@@ -45,6 +50,29 @@ def test_a_verb_that_is_needed_is_brought_in(database_url: DatabaseUrl, folder: 
     write(folder, "003_c", "@migrator.create_model\nclass C(pw.Model):\n    pass")
     said, found = imported(database_url, folder, "deploy", of=("peewee_migrate", "service.migrate.verbs"))
     assert ("003_c" in said, found) == (True, "peewee_migrate service.migrate.verbs")
+
+
+class Counted(Cursor):
+    """A cursor of psycopg2's: each statement, or several in one text, takes one round trip."""
+
+    sent: ClassVar[list[str]] = []
+
+    def execute(self, query: str | bytes | Composable, vars: Any = None) -> None:
+        self.sent.append(str(query))
+        super().execute(query, vars)
+
+
+def test_each_migration_takes_four_round_trips(
+    postgresql_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beginning and claiming, its own statement, the end of it with the beginning of the next, and the commit."""
+    monkeypatch.setattr(psycopg2, "connect", partial(psycopg2.connect, cursor_factory=Counted))
+    for number in range(5):
+        write(tmp_path / "migrations", f"00{number}_x", table(f"x{number}"))
+    deploy(target(postgresql_url, tmp_path / "migrations"))
+    first, *_, last = (number for number, sql in enumerate(Counted.sent) if sql.startswith("CREATE TABLE x"))
+    assert last - first == 4 * 4
+    assert "BEGIN; SELECT set_config" in Counted.sent[first - 1]
 
 
 BOTH = """

@@ -14,6 +14,7 @@ from service.migrate import heal, lock, runner
 from service.migrate.connection import HOST, Connection, connect
 from service.migrate.errors import LockUnavailable
 from service.migrate.history import History
+from service.migrate.patience import Patience
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, target, write
 from tests.support.processes import environment, eventually
@@ -126,6 +127,32 @@ def test_without_any_lock_the_unique_name_still_lets_only_one_commit(
     rival.close()
     assert [event.kind for event in outcome.done] == ["unchanged", "applied", "applied", "applied", "applied"]
     assert len(applied(database_url)) == 5
+
+
+def test_a_claim_that_waits_for_another_one_gives_up_and_is_made_again(
+    postgresql_url: DatabaseUrl, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim is sent together with its BEGIN: a try that fails there must leave no transaction open."""
+    rival = connect(postgresql_url)
+    original, blocked = History.adopt, []
+
+    def adopt_and_be_blocked(self: History, checksums: list[tuple[str, str]]) -> None:
+        original(self, checksums)
+        rival.execute("BEGIN")
+        assert History(rival).record("001_counts", None, "deploy")
+
+    def tell(event: runner.Event) -> None:
+        if event.kind == "blocked":
+            blocked.append(event.detail)
+            rival.execute("ROLLBACK")
+
+    monkeypatch.setattr(History, "adopt", adopt_and_be_blocked)
+    patience = Patience(lock_timeout=0.2, attempts=3)
+    runner.deploy(target(postgresql_url, folder, patience=patience, tell=tell))
+    rival.close()
+    assert len(blocked) == 1
+    assert blocked[0].startswith("attempt 2 of 3 follows")
+    assert len(applied(postgresql_url)) == 5
 
 
 def named(url: DatabaseUrl, process: int) -> Connection:
