@@ -9,16 +9,12 @@ look into the index `…_lane`, however long the lane is."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
-
-import peewee as pw
+from typing import Any, NamedTuple
 
 from service.bot.lease import J, Lease, Queue
-from service.database import connection, is_sqlite, proxy
-from service.models.base import shared_now
+from service.database import connection, is_sqlite
+from service.models.statement import Statement, loaded
 
 # So many rows are looked at, oldest first. If none can be taken, since a few lanes fill all that space and are in hand,
 # so many lanes are looked at instead, by the oldest row of each.
@@ -50,76 +46,71 @@ SELECT free.id FROM ({candidates}) candidate
 CROSS JOIN LATERAL (SELECT mine.id FROM {table} mine WHERE {is_free} FOR UPDATE SKIP LOCKED) free LIMIT 1"""
 _LEASE = """
 UPDATE {table}
-SET state = 'leased', attempts = attempts + 1, leased_by = :holder, leased_until = :until, begun_at = :now
+SET state = 'leased', attempts = attempts + 1, leased_by = :holder, leased_until = :later, begun_at = :now
 WHERE id = ({free}) RETURNING {told}"""
 # What waits is read in the order of an index, and never all of it to be sorted. The lanes' sort is of a few.
 _SETTINGS = "SET LOCAL enable_sort = off; SET LOCAL jit = off; "
+
+
+class _Turn(NamedTuple):
+    """Whose turn it is: `look` finds the row that `take` takes."""
+
+    look: Statement
+    take: Statement
 
 
 def claim(queue: Queue[J], holder: str, seconds: float) -> Lease[J] | None:
     """The first row that nobody holds and that is first in its lane, leased to `holder`; None if there is none.
 
     A holder works on one row at a time: what it still holds when it asks for more, it has dropped, and gets again."""
-    values = {"holder": holder, "channel": queue.channel, "now": shared_now(), "until": shared_now(seconds)}
-    with connection():
-        item = _lease(queue, values, _FRONT, FRONT)
-        if item is None and _is_full(queue, values):
-            item = _lease(queue, values, _HEADS, LANES)
-    return Lease(queue, item, holder, seconds) if item else None
+    values = {"holder": holder, "channel": queue.channel, "seconds": seconds}
+    with connection() as database:
+        has_one_writer = is_sqlite(database)
+        row = _taken(_front(queue), values, has_one_writer)
+        if row is None and _rest(queue).row(**values):
+            row = _taken(_heads(queue), values, has_one_writer)
+    return Lease(queue, loaded(queue.model, row), holder, seconds) if row else None
 
 
-def _lease(queue: Queue[J], values: Mapping[str, Any], candidates: str, size: int) -> J | None:
-    free = _free(queue, candidates, size, is_sqlite(proxy.obj))
-    lease = _LEASE.format(table=_table(queue), free=free, told=f"*, {queue.told}" if queue.told else "*")
-    if not is_sqlite(proxy.obj):
-        lease = _SETTINGS + lease
-    elif not _rows(queue, free, values):
+def _taken(turn: _Turn, values: dict[str, Any], has_one_writer: bool) -> dict[str, Any] | None:
+    if has_one_writer and not turn.look.row(**values):
         return None  # looking takes no lock, so that idle workers keep out of everybody's way
-    rows = _rows(queue, lease, values)
-    return rows[0] if rows else None
-
-
-def _is_full(queue: Queue[J], values: Mapping[str, Any]) -> bool:
-    """More waits than was looked at."""
-    last = _filled(queue, f"{_FRONT} OFFSET {FRONT}", 1)
-    return bool(_rows(queue, last, values))
+    return turn.take.named(**values)
 
 
 @lru_cache
-def _free(queue: Queue[Any], candidates: str, size: int, is_sqlite: bool) -> str:
-    form = _FREE_SQLITE if is_sqlite else _FREE_POSTGRESQL
-    return form.format(
-        candidates=_filled(queue, candidates, size), table=_table(queue), is_free=_filled(queue, _IS_FREE, size)
-    )
+def _front(queue: Queue[Any]) -> _Turn:
+    return _statements(queue, _FRONT, FRONT)
 
 
-def _filled(queue: Queue[Any], text: str, size: int) -> str:
+@lru_cache
+def _heads(queue: Queue[Any]) -> _Turn:
+    return _statements(queue, _HEADS, LANES)
+
+
+@lru_cache
+def _rest(queue: Queue[Any]) -> Statement:
+    """Is there more than the front?"""
+    return Statement(_filled(queue, f"{_FRONT} OFFSET {FRONT}", size=1))
+
+
+def _statements(queue: Queue[Any], candidates: str, size: int) -> _Turn:
+    parts = {"candidates": _filled(queue, candidates, size=size), "is_free": _filled(queue, _IS_FREE)}
+    look = _filled(queue, _FREE_SQLITE, **parts)
+    take, locking = (_filled(queue, _LEASE, free=free) for free in (look, _filled(queue, _FREE_POSTGRESQL, **parts)))
+    return _Turn(Statement(look), Statement(take, postgresql=_SETTINGS + locking))
+
+
+def _filled(queue: Queue[Any], text: str, **parts: Any) -> str:
     columns = [getattr(queue.model, name).column_name for name in queue.lane]
-    mine = [f"mine.{column}" for column in columns]
     # Compared with a plain column, SQLite would look into the index by the first column alone.
     last = [f"coalesce(last.{column}, NULL)" for column in columns]
     return text.format(
-        table=_table(queue),
-        size=size,
+        table=queue.model._meta.table_name,
+        told=f"*, {queue.told}" if queue.told else "*",
         is_wanted="TRUE" if queue.channel is None else "channel = :channel",
-        **{name: ", ".join(each) for name, each in {"lane": columns, "my_lane": mine, "last_lane": last}.items()},
+        lane=", ".join(columns),
+        my_lane=", ".join(f"mine.{column}" for column in columns),
+        last_lane=", ".join(last),
+        **parts,
     )
-
-
-def _table(queue: Queue[Any]) -> str:
-    name: str = queue.model._meta.table_name
-    return name
-
-
-def _rows(queue: Queue[J], text: str, values: Mapping[str, Any]) -> list[J]:
-    """Run the statement with its `:names` replaced by values, which may be SQL themselves."""
-    parameters: list[Any] = []
-
-    def place(match: re.Match[str]) -> str:
-        value = values[match[1]]
-        is_sql = isinstance(value, pw.SQL)
-        parameters.extend(value.params if is_sql else [value])
-        return str(value.sql if is_sql else proxy.obj.param)
-
-    statement = re.sub(r":(\w+)", place, text)
-    return list(queue.model.raw(statement, *parameters))

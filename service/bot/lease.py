@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from service.database import connection
-from service.models import DEAD, DONE, LEASED, QUEUED
+from service.models import DEAD, LEASED, QUEUED
 from service.models.base import shared_now
+from service.models.statement import Statement
 from service.models.work import Job
 
 J = TypeVar("J", bound=Job)
@@ -69,7 +71,9 @@ class Lease(Generic[J]):
         self.keep(leased_until=shared_now(self.seconds))
 
     def finish(self) -> None:
-        self.keep(state=DONE, finished_at=shared_now(), error=None, **_FREE)
+        mine = {"id": self.item.id, "holder": self.holder, "attempt": self.item.attempts}
+        with connection():
+            self._check(_finish(self.queue.model).changed(**mine))
 
     def bury(self, error: str) -> None:
         """No further attempt: the row stays as a dead letter, with the reason."""
@@ -88,10 +92,21 @@ class Lease(Generic[J]):
         model = self.queue.model
         is_mine = (model.state == LEASED) & (model.leased_by == self.holder) & (model.attempts == self.item.attempts)
         with connection():
-            rows = model.update(values).where((model.id == self.item.id) & is_mine).execute()
+            self._check(model.update(values).where((model.id == self.item.id) & is_mine).execute())
+
+    def _check(self, rows: int) -> None:
         if rows != 1:
             self.is_over.set()
             raise LeaseLost(f"{self} is no longer leased by {self.holder}.")
 
 
 _FREE = {"leased_by": None, "leased_until": None}
+
+
+@lru_cache
+def _finish(model: type[Job]) -> Statement:
+    """Written by hand, since it is part of every answer."""
+    return Statement(f"""
+        UPDATE {model._meta.table_name}
+        SET state = 'done', finished_at = :now, error = NULL, leased_by = NULL, leased_until = NULL
+        WHERE id = :id AND state = 'leased' AND leased_by = :holder AND attempts = :attempt""")

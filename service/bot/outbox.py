@@ -8,10 +8,11 @@ from typing import Any, Protocol
 from service.bot.consumer import Outcome
 from service.bot.lease import Lease, Queue
 from service.chat import deadletters
-from service.database import connection
-from service.models import Message, OutboxItem
+from service.models import OutboxItem
 
 Address = Mapping[str, Any]
+
+_TEXT = "(SELECT content FROM messages m WHERE m.id = outbox.message_id) AS text"
 
 
 class Sender(Protocol):
@@ -23,13 +24,11 @@ class Sender(Protocol):
 
 def outbox(channel: str) -> Queue[OutboxItem]:
     attempts = deadletters.ATTEMPTS["outbox"]
-    return Queue("outbox", OutboxItem, lane=("conversation",), channel=channel, attempts=attempts)
+    return Queue("outbox", OutboxItem, lane=("conversation",), channel=channel, attempts=attempts, told=_TEXT)
 
 
 def deliver(lease: Lease[OutboxItem], sender: Sender) -> Outcome:
-    with connection():
-        text = Message.select(Message.content).where(Message.id == lease.item.message_id).scalar()
-    sender.send(text, lease.item.address, lambda address: lease.keep(address=address))
+    sender.send(lease.item.text, lease.item.address, lambda address: lease.keep(address=address))
     lease.finish()
     return Outcome(f"delivered message {lease.item.message_id}", {"message_id": lease.item.message_id})
 

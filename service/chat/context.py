@@ -7,11 +7,25 @@ from dataclasses import dataclass
 from service.chat import versions
 from service.chat.providers import Turn
 from service.database import connection
-from service.models import ChatbotVersion, Conversation, InboxItem, Message, Persona, User
+from service.models import SETTINGS, ChatbotVersion, Conversation, InboxItem, Message, Persona, User
+from service.models.statement import Statement, loaded
 
 HISTORY = 40
 # How the roles that we keep appear to a provider; what is not named here is not part of the talk.
 _SPEAKERS = {"user": "user", "assistant": "assistant", "twin": "assistant"}
+
+_VERSION = ("id", *SETTINGS)
+_TALK = Statement(f"""
+    SELECT {", ".join(f"v.{name}" for name in _VERSION)}, p.id, p.instructions, p.is_active, c.id, c.title
+    FROM conversations c
+    LEFT JOIN chatbot_versions v ON v.id = c.chatbot_version_id
+    LEFT JOIN personas p ON p.id = c.persona_id
+    WHERE c.chatbot_id = :chatbot AND c.channel = :channel AND c.thread = :thread""")
+_SPOKEN = Statement(f"""
+    SELECT role, content FROM messages
+    WHERE conversation_id = :conversation AND role IN ({", ".join(f"'{role}'" for role in _SPEAKERS)})
+      AND metadata ->> 'aside' IS NULL AND error IS NULL AND id < coalesce(:end, {2**63 - 1})
+    ORDER BY id DESC LIMIT :limit""")
 
 
 @dataclass(frozen=True)
@@ -52,23 +66,24 @@ def history(context: Context) -> tuple[Turn, ...]:
     if context.conversation is None:
         return ()
     with connection():
-        spoken = (Message.conversation == context.conversation) & Message.role.in_(list(_SPEAKERS))
-        spoken &= Message.metadata["aside"].is_null() & Message.error.is_null()
-        query = Message.select(Message.role, Message.content).where(spoken)
-        if context.question:
-            query = query.where(Message.id < context.question.id)
-        newest = list(query.order_by(Message.id.desc()).limit(HISTORY))
-        return tuple(Turn(_SPEAKERS[message.role], message.content) for message in reversed(newest))
+        end = context.question.id if context.question else None
+        newest = _SPOKEN.rows(conversation=context.conversation.id, end=end, limit=HISTORY)
+        return tuple(Turn(_SPEAKERS[role], content) for role, content in reversed(newest))
 
 
 def _conversation_of(item: InboxItem) -> Conversation | None:
-    """The one that the item's chatbot, channel and thread name, if it has begun."""
-    found: Conversation | None = Conversation.get_or_none(
-        (Conversation.chatbot == item.chatbot_id)
-        & (Conversation.channel == item.channel)
-        & (Conversation.thread == item.thread)
-    )
-    return found
+    """The one that the item's chatbot, channel and thread name, if it has begun; with its version and its persona."""
+    found = _TALK.row(chatbot=item.chatbot_id, channel=item.channel, thread=item.thread)
+    if found is None:
+        return None
+    width = len(_VERSION)
+    version, (persona, instructions, is_active), (number, title) = found[:width], found[width : width + 3], found[-2:]
+    conversation = Conversation(id=number, title=title)
+    if version[0] is not None:
+        conversation.chatbot_version = loaded(ChatbotVersion, dict(zip(_VERSION, version, strict=True)))
+    if persona is not None:
+        conversation.persona = Persona(id=persona, instructions=instructions, is_active=is_active)
+    return conversation
 
 
 def _asked_for(item: InboxItem, user: User | None) -> Persona | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,16 +17,33 @@ from service.chat.providers import Cut, Providers, Usage
 from service.chat.retrieval import Retrieved
 from service.chat.text import presentable, shortened, storable
 from service.chat.tools.offer import Called
-from service.chat.wake import OUTBOX, wake
+from service.chat.wake import OUTBOX
 from service.database import connection, writing
-from service.models import SETTINGS, Conversation, InboxItem, Message, OutboxItem, ToolLog
-from service.models.base import shared_now, utc_now
+from service.models import SETTINGS, Conversation, InboxItem, Message, ToolLog
+from service.models.base import utc_now
+from service.models.statement import Statement
 
 # Who asks here comes for the answer; elsewhere it is delivered.
 COLLECTED = ("panel", "api")
 UNTITLED = "Untitled"
 APOLOGY = "I am sorry, I can't answer this right now. Your message is kept, and whoever looks after me can see why."
 LARGEST = 2**31 - 1  # what an integer column holds
+
+_BLANK = dict.fromkeys(Message._meta.sorted_field_names)
+_SAY = Statement("""
+    INSERT INTO messages (chatbot_id, conversation_id, user_id, persona_id, role, content, reply_to_id, metadata,
+                          created_at, duration_ms, input_tokens, output_tokens, error)
+    VALUES (:chatbot, :conversation, :user, :persona, :role, :content, :reply_to, :metadata,
+            :created_at, :duration_ms, :input_tokens, :output_tokens, :error)
+    RETURNING id""")
+_TOUCH = Statement("""
+    UPDATE conversations SET updated_at = :updated_at, chatbot_version_id = :version, title = :title WHERE id = :id""")
+_ANSWER = Statement("UPDATE inbox SET reply_id = :reply WHERE id = :id")
+_DELIVERY = """
+    INSERT INTO outbox (conversation_id, message_id, channel, address, state, attempts, available_at, created_at)
+    VALUES (:conversation, :message, :channel, :address, 'queued', 0, :now, :created_at)"""
+# Wakes who delivers with the same statement.
+_POST = Statement(_DELIVERY, postgresql=f"{_DELIVERY} RETURNING pg_notify(:nudged, '')")
 
 Settle = Callable[[], None]
 Show = Callable[[str], None]
@@ -139,15 +157,20 @@ def _write(context: Context, answer: Answer, settle: Settle) -> Message:
         _note_reply(context.item, reply)
         _note_calls(answer.tool_logs, reply)
         if context.item.channel not in COLLECTED:
-            OutboxItem.create(
-                conversation=conversation,
-                message=reply,
-                channel=context.item.channel,
-                address=context.item.metadata,
-                available_at=shared_now(),
-            )
-            wake(database, OUTBOX)
+            _post(context.item, reply)
         return reply
+
+
+def _post(item: InboxItem, reply: Message) -> None:
+    """The reply is to be delivered to where the item came from."""
+    _POST.changed(
+        conversation=reply.conversation_id,
+        message=reply.id,
+        channel=item.channel,
+        address=json.dumps(item.metadata),
+        created_at=utc_now(),
+        nudged=OUTBOX,
+    )
 
 
 def _reply(context: Context, conversation: Conversation, question: Message, answer: Answer) -> Message:
@@ -168,8 +191,7 @@ def _reply(context: Context, conversation: Conversation, question: Message, answ
 
 
 def _note_reply(item: InboxItem, reply: Message) -> None:
-    rows = InboxItem.update(reply=reply).where(InboxItem.id == item.id).execute()
-    if rows != 1:
+    if _ANSWER.changed(reply=reply.id, id=item.id) != 1:
         raise RuntimeError(f"Inbox {item.id} is not there any more, so its reply is not written.")
 
 
@@ -194,10 +216,8 @@ def _begun(context: Context) -> Conversation:
             metadata=item.metadata,
         )
         return created
-    now = {"updated_at": utc_now(), "chatbot_version": context.version}
-    if conversation.title == UNTITLED:
-        now["title"] = _title(item)
-    Conversation.update(now).where(Conversation.id == conversation.id).execute()
+    title = _title(item) if conversation.title == UNTITLED else conversation.title
+    _TOUCH.changed(id=conversation.id, updated_at=utc_now(), version=context.version.id, title=title)
     return conversation
 
 
@@ -212,9 +232,9 @@ def _mark(item: InboxItem) -> dict[str, Any]:
 
 
 def _say(context: Context, conversation: Conversation, **values: Any) -> Message:
-    said: Message = Message.create(
-        chatbot=context.item.chatbot_id, conversation=conversation, user=context.user, **values
-    )
+    said = Message(chatbot=context.item.chatbot_id, conversation=conversation, user=context.user, **values)
+    stored = {**_BLANK, **said.__data__, "metadata": json.dumps(said.metadata)}
+    [(said.id,)] = _SAY.rows(**stored)
     search.index(said)
     return said
 

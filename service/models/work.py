@@ -56,6 +56,8 @@ class OutboxItem(Job):
     message_id: int
     channel = pw.CharField(max_length=20)
     address = pw.JSONField(default=dict)
+    # Not a column either.
+    text = ""
 
     class Meta:
         table_name = "outbox"
