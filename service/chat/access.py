@@ -23,22 +23,23 @@ def sees_all(user: User) -> bool:
 
 def chatbots(user: User) -> Any:
     """The query of the chatbots that the user may see, to be narrowed and ordered by the caller."""
-    query = Chatbot.select()
-    return query if sees_all(user) else query.where(Chatbot.creator.in_(_creators(user)))
+    return seen(user, Chatbot.select())
 
 
 def conversations(user: User) -> Any:
     """The same for the conversations with them; joined with Chatbot already."""
-    query = Conversation.select(Conversation, Chatbot).join(Chatbot)
-    return query if sees_all(user) else query.where(Chatbot.creator.in_(_creators(user)))
+    return seen(user, Conversation.select(Conversation, Chatbot).join(Chatbot))
 
 
 def tool_logs(user: User) -> Any:
     """And for the tool calls in them; joined with both. One that belongs to no conversation is for an owner's eyes."""
     query = ToolLog.select(ToolLog, Conversation, Chatbot).join(Conversation, pw.JOIN.LEFT_OUTER)
-    query = query.join(Chatbot, pw.JOIN.LEFT_OUTER)
-    return query if sees_all(user) else query.where(Chatbot.creator.in_(_creators(user)))
+    return seen(user, query.join(Chatbot, pw.JOIN.LEFT_OUTER))
 
 
-def _creators(user: User) -> Any:
-    return CreatorUser.select(CreatorUser.creator).where(CreatorUser.user == user)
+def seen(user: User, query: Any) -> Any:
+    """What a query that is joined with Chatbot leaves for the user."""
+    if sees_all(user):
+        return query
+    creators = CreatorUser.select(CreatorUser.creator).where(CreatorUser.user == user)
+    return query.where(Chatbot.creator.in_(creators))

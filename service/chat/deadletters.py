@@ -66,7 +66,7 @@ def find(user: User, kind: Kind, number: int) -> DeadLetter | None:
 
 def count(user: User) -> dict[Kind, int]:
     with connection():
-        return {kind: int(_seen(user, kind).count()) for kind in KINDS}
+        return {kind: int(_dead(user, kind).count()) for kind in KINDS}
 
 
 def retry(letter: DeadLetter) -> bool:
@@ -94,12 +94,10 @@ def _settle(letter: DeadLetter, values: Mapping[str, Any]) -> bool:
 
 def _seen(user: User, kind: Kind) -> Any:
     """Everything that a DeadLetter says in one query, by the names of its fields."""
-    chatbots = access.chatbots(user).select(Chatbot.id)
-    query = _inbox() if kind == "inbox" else _outbox()
-    return query.where(_MODELS[kind].state == DEAD, Chatbot.id.in_(chatbots)).namedtuples()
+    return (_inbox(user) if kind == "inbox" else _outbox(user)).namedtuples()
 
 
-def _inbox() -> Any:
+def _inbox(user: User) -> Any:
     """An apology, if one could be written, tells the conversation; else it is found by the name that the item has."""
     named = (
         (Conversation.chatbot == InboxItem.chatbot)
@@ -107,14 +105,19 @@ def _inbox() -> Any:
         & (Conversation.thread == InboxItem.thread)
     )
     columns = (*_common(InboxItem), Conversation.id.alias("conversation_id"), InboxItem.content.alias("text"))
-    query = InboxItem.select(*columns).join(Chatbot, on=InboxItem.chatbot == Chatbot.id)
-    return query.join(Conversation, pw.JOIN.LEFT_OUTER, on=named)
+    return _dead(user, "inbox", *columns).join_from(InboxItem, Conversation, pw.JOIN.LEFT_OUTER, on=named)
 
 
-def _outbox() -> Any:
+def _outbox(user: User) -> Any:
     columns = (*_common(OutboxItem), OutboxItem.conversation.alias("conversation_id"), Message.content.alias("text"))
-    query = OutboxItem.select(*columns).join(Message, on=OutboxItem.message == Message.id)
-    return query.join(Chatbot, on=Message.chatbot == Chatbot.id)
+    return _dead(user, "outbox", *columns)
+
+
+def _dead(user: User, kind: Kind, *columns: Any) -> Any:
+    model = _MODELS[kind]
+    query: Any = model.select(*columns)
+    query = query.join(Chatbot) if kind == "inbox" else query.join(Message).join(Chatbot)
+    return access.seen(user, query.where(model.state == DEAD))
 
 
 def _common(model: type[InboxItem] | type[OutboxItem]) -> tuple[Any, ...]:

@@ -90,7 +90,7 @@ def percentile(durations: Mapping[int, int], share: float) -> int | None:
 def totals(user: User, since: date, until: date) -> list[Day]:
     """Each day from `since` up to and with `until`, over the chatbots that the user may see."""
     days = [Day(day=since + number * DAY) for number in range((until - since).days + 1)]
-    is_seen = UsageDay.chatbot.is_null() if access.sees_all(user) else UsageDay.chatbot.in_(_chatbots(user))
+    is_seen = UsageDay.chatbot.is_null() if access.sees_all(user) else _is_of_chatbot(user)
     with connection():
         for row in UsageDay.select().where(is_seen, UsageDay.day.between(since, until)):
             days[(row.day - since).days].add(_sums(row))
@@ -100,9 +100,7 @@ def totals(user: User, since: date, until: date) -> list[Day]:
 def busiest(user: User, since: date, until: date, limit: int) -> dict[int, Sums]:
     """The chatbots that were asked most on the same days, by id, with their sums but for the durations."""
     sums = [pw.fn.SUM(getattr(UsageDay, name)).alias(name) for name in _SUMS]
-    query = UsageDay.select(UsageDay.chatbot, *sums).where(
-        UsageDay.day.between(since, until), UsageDay.chatbot.in_(_chatbots(user))
-    )
+    query = UsageDay.select(UsageDay.chatbot, *sums).where(UsageDay.day.between(since, until), _is_of_chatbot(user))
     with connection():
         rows: Any = query.group_by(UsageDay.chatbot).order_by(pw.SQL("messages").desc()).limit(limit).tuples()
         return {number: _whole(values) for number, *values in rows}
@@ -114,8 +112,11 @@ def _whole(values: list[Any]) -> Sums:
     return Sums(**given)
 
 
-def _chatbots(user: User) -> Any:
-    return access.chatbots(user).select(Chatbot.id)
+def _is_of_chatbot(user: User) -> Any:
+    """One that the user may see, and not of the sum over all of them."""
+    if access.sees_all(user):
+        return UsageDay.chatbot.is_null(False)
+    return UsageDay.chatbot.in_(access.chatbots(user).select(Chatbot.id))
 
 
 def stale(counted_at: datetime | None, now: datetime, first: datetime | None) -> list[date]:

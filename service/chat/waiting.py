@@ -122,10 +122,9 @@ def _model(kind: Kind) -> Any:
 
 def _open(user: User, kind: Kind, *columns: Any) -> Any:
     """The partial index `…_waiting` holds exactly these rows."""
-    chatbots = access.chatbots(user).select(Chatbot.id)
     query: Any = _model(kind).select(*columns)
     query = query.join(Chatbot) if kind == "inbox" else query.join(Message).join(Chatbot)
-    return query.where(_model(kind).state.in_([QUEUED, LEASED]), Chatbot.id.in_(chatbots))
+    return access.seen(user, query.where(_model(kind).state.in_([QUEUED, LEASED])))
 
 
 def _columns(kind: Kind) -> tuple[Any, ...]:

@@ -37,6 +37,11 @@ def test_a_bar_is_as_high_as_its_value_says() -> None:
     assert half.x + half.width <= 50 <= whole.x, "each within the width of its day"
 
 
+def test_a_bar_is_drawn_from_its_corner_around() -> None:
+    (bar,) = chart((3, 0)).bars()
+    assert bar.path == f"M5.0 {bar.y}h40.0v{bar.height}h-40.0z"
+
+
 def test_bars_of_one_day_stand_on_each_other_and_the_edge_holds_their_sum() -> None:
     picture = chart((3, 0), (7, 1))
     lower, upper, alone = sorted(picture.bars(), key=lambda bar: (bar.x, -bar.y))
@@ -60,7 +65,7 @@ def test_a_picture_with_lines_has_no_bars_and_its_edge_is_that_of_the_highest_li
 
 
 def test_the_table_says_everything_the_latest_day_first() -> None:
-    assert chart((1200, None)).rows() == [(FIRST + timedelta(days=1), ["–"]), (FIRST, ["1,200"])]
+    assert chart((1200, None)).rows == [(FIRST + timedelta(days=1), ["–"]), (FIRST, ["1,200"])]
 
 
 def test_without_a_value_the_picture_knows_that_it_is_empty() -> None:

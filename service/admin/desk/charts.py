@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 GAP = 0.2  # of the width that a day has
@@ -27,6 +28,11 @@ class Bar(NamedTuple):
     width: float
     height: float
     tone: str
+
+    @property
+    def path(self) -> str:
+        """For one drawing of many bars."""
+        return f"M{self.x} {self.y}h{self.width}v{self.height}h-{self.width}z"
 
 
 class Line(NamedTuple):
@@ -48,14 +54,14 @@ class Chart:
     has_lines: bool = False
     show: Callable[[int | None], str] = plain
 
-    @property
+    @cached_property
     def top(self) -> int:
         """The value at the upper edge."""
         values = [[value or 0 for value in series.values] for series in self.series]
         heights = [max(day) if self.has_lines else sum(day) for day in zip(*values, strict=True)]
         return round_up(max(heights, default=0))
 
-    @property
+    @cached_property
     def is_empty(self) -> bool:
         return not any(value for series in self.series for value in series.values)
 
@@ -92,6 +98,7 @@ class Chart:
                 runs[-1].append(((place + 0.5) * self.step, 100 - 100 * value / self.top))
         return [_points(run, self.step / 2) for run in runs if run]
 
+    @cached_property
     def rows(self) -> list[tuple[date, list[str]]]:
         """The table, the latest day first."""
         values = zip(*(series.values for series in self.series), strict=True)

@@ -132,7 +132,8 @@ def _charts(days: list[Day]) -> list[Chart]:
 
 def _busiest(since: date, until: date) -> list[Busy]:
     used = usage.busiest(g.user, since, until, BUSIEST)
-    chatbots = {chatbot.id: chatbot for chatbot in access.chatbots(g.user).where(Chatbot.id.in_(list(used)))}
+    known = access.chatbots(g.user).select(Chatbot.id, Chatbot.title)
+    chatbots = {chatbot.id: chatbot for chatbot in known.where(Chatbot.id.in_(list(used)))}
     widths = shares([sums.messages for sums in used.values()])
     return [Busy(chatbots[number], used[number], width) for number, width in zip(used, widths, strict=True)]
 
