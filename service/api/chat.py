@@ -16,7 +16,7 @@ from service.api.records import find, find_chatbot, find_conversation, find_pers
 from service.api.shapes import MessageAnswer
 from service.api.tokens import CHAT
 from service.api.values import NOT_BLANK, Answer, Number, Request
-from service.chat import access
+from service.chat import access, following
 from service.chat.receive import receive
 from service.chat.text import storable
 from service.database import connection
@@ -85,18 +85,27 @@ def say(body: SaidAndWait) -> Response:
 @group.get("/chat/<int:item_id>", scope=CHAT, answer=ChatAnswer, also=(202,))
 def show(item_id: int) -> Response:
     """What became of a message that was sent here: 200 when it is over, 202 while it is not."""
-    mine = InboxItem.select().where(InboxItem.channel == CHANNEL, InboxItem.chatbot.in_(access.chatbots(g.user)))
-    return _response(find(mine, InboxItem, item_id, "message"))
+    return _response(sent(item_id))
 
 
-def received(body: Said) -> InboxItem:
-    """The message in the inbox: stored now, or before, by the same token with the same Idempotency-Key."""
+def sent(item_id: int) -> InboxItem:
+    """A message that was sent here, to a chatbot that the user sees."""
+    with connection():
+        mine = InboxItem.select().where(InboxItem.channel == CHANNEL, InboxItem.chatbot.in_(access.chatbots(g.user)))
+        return find(mine, InboxItem, item_id, "message")
+
+
+def received(body: Said, *, is_followed: bool = False) -> InboxItem:
+    """The message in the inbox: stored now, or before, by the same token with the same Idempotency-Key. Who takes it
+    is told if somebody wants to see the answer grow."""
     with connection():
         chatbot, key = find_chatbot(body.chatbot_id), _external_id()
         thread = _thread(body, chatbot, key)
         metadata: dict[str, Any] = {"user_id": g.user.id}
         if body.persona_id is not None:
             metadata["persona_id"] = _persona(body.persona_id)
+        if is_followed:
+            following.follow(chatbot.id, CHANNEL, thread)
         item = receive(
             chatbot, channel=CHANNEL, external_id=key, thread=thread, content=body.message, metadata=metadata
         )

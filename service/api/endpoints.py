@@ -18,7 +18,8 @@ JSON = "application/json"
 class Endpoint:
     """`scope`: what a token needs; None is open to anybody. `status`: of success, which may be one of `also` as well.
     `refusals`: what may go wrong besides what can go wrong everywhere. `content`: the schema of an answer that is no
-    JSON. `is_slow`: it waits for others, so no connection is held for it meanwhile."""
+    JSON. `is_slow`: it waits for others, so no connection is held for it meanwhile. `is_resumed`: who was cut off says
+    in a header how far they came."""
 
     method: str
     path: str
@@ -34,6 +35,7 @@ class Endpoint:
     content: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
     refusals: tuple[int, ...] = ()
     is_slow: bool = False
+    is_resumed: bool = False
 
     @property
     def name(self) -> str:

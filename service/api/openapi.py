@@ -109,6 +109,15 @@ def _header_parameters(endpoint: Endpoint) -> Iterator[Document]:
         schema = {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": PATTERN}
         words = "Sent again with the same key, the request is done once and answered alike; keys are kept for 24 hours."
         yield {"name": HEADER, "in": "header", "required": False, "schema": schema, "description": words}
+    if endpoint.is_resumed:
+        words = "The id of the last event that came, so that the text goes on behind it."
+        yield {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": words,
+        }
 
 
 def _responses(endpoint: Endpoint, schemas: dict[Any, Document]) -> Document:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from service.api.clients import Client, is_to_end
 from service.database import connection
@@ -14,7 +15,19 @@ from service.models import DEAD, DONE, InboxItem
 # Each process of the panel has 12 threads: these, the live transcripts, and enough that a page always finds one.
 SEATS = 4
 FIRST_LOOK, RAREST_LOOK, BEAT = 0.03, 0.4, 5.0
+# After something new more of it is likely, but not before the worker leaves it there.
+NEXT_LOOK = 0.15
 _seats = threading.BoundedSemaphore(SEATS)
+
+
+class Seen(NamedTuple):
+    """What waits for its answer, and what there is of that so far, for those who want to see it grow."""
+
+    item: InboxItem
+    text: str = ""
+
+
+Look = Callable[[], Seen]
 
 
 @contextmanager
@@ -41,22 +54,22 @@ def is_over(item: InboxItem) -> bool:
 def settled(number: int, seconds: float, client: Client) -> InboxItem:
     """The item once it is over, or as it is when the time is, or the client gone."""
     item = look(number)
-    for found in watch(number, seconds, client):
-        item = found or item
+    for seen in watch(lambda: Seen(look(number)), seconds, client):
+        item = seen.item if seen else item
     return item
 
 
-def watch(number: int, seconds: float, client: Client) -> Iterator[InboxItem | None]:
-    """The item each time its state is another, until it is over, the time is, or the client has left; None where there
-    was nothing new for a while, so that a connection without traffic is not taken for dead."""
+def watch(look: Look, seconds: float, client: Client) -> Iterator[Seen | None]:
+    """What one sees each time it is something else, until the item is over, the time is, or the client has left; None
+    where there was nothing new for a while, so that a connection without traffic is not taken for dead."""
     began = heard = time.monotonic()
-    state, pause = "", FIRST_LOOK
+    known, pause = ("", ""), FIRST_LOOK
     while True:
-        item = look(number)
-        if item.state != state:
-            state, heard = item.state, time.monotonic()
-            yield item
-        if is_over(item) or time.monotonic() - began >= seconds or is_to_end(client):
+        seen = look()
+        if (seen.item.state, seen.text) != known:
+            known, heard, pause = (seen.item.state, seen.text), time.monotonic(), min(pause, NEXT_LOOK)
+            yield seen
+        if is_over(seen.item) or time.monotonic() - began >= seconds or is_to_end(client):
             return
         if time.monotonic() - heard >= BEAT:
             heard = time.monotonic()

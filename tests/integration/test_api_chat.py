@@ -220,15 +220,6 @@ def test_a_stream_tells_how_far_it_is_and_ends_with_the_answer(caller: Program) 
     assert "".join(pieces) == told[-1][1]["reply"]["content"] == Message.get(Message.role == "assistant").content
 
 
-def test_a_long_answer_comes_in_pieces(caller: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.api.streams.PIECE", 10)
-    with worker():
-        told = streamed(caller)
-    pieces = [data["text"] for name, data in told if name == "text"]
-    assert len(pieces) > 5
-    assert {len(piece) for piece in pieces[:-1]} == {10}
-
-
 @ONE_ENGINE
 def test_a_stream_says_that_it_lives_and_ends_when_it_takes_too_long(
     caller: Program, monkeypatch: pytest.MonkeyPatch

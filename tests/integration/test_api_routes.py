@@ -40,6 +40,7 @@ CASES = {
     "POST /chat": Case(CHAT, {"chatbot_id": "chatbot_id", "message": "Hello", "wait": 0}, 202),
     "POST /chat/stream": Case(CHAT, {"chatbot_id": "chatbot_id", "message": "Hello"}),
     "GET /chat/<int:item_id>": Case(CHAT),
+    "GET /chat/<int:item_id>/stream": Case(CHAT),
     "GET /chatbots": Case(READ),
     "POST /chatbots": Case(WRITE, {"title": "New"}, 201),
     "GET /chatbots/<int:chatbot_id>": Case(READ),

@@ -20,6 +20,13 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class Until:
+    """Go on once the test says so."""
+
+    event: threading.Event
+
+
+@dataclass(frozen=True)
 class UntilLeft:
     """Send this again and again, until whoever asked hangs up."""
 
@@ -27,9 +34,12 @@ class UntilLeft:
     every: float = 0.02
 
 
+Piece = bytes | Pause | Until | UntilLeft
+
+
 @dataclass(frozen=True)
 class Reply:
-    pieces: tuple[bytes | Pause | UntilLeft, ...] = ()
+    pieces: tuple[Piece, ...] = ()
     status: int = 200
     headers: dict[str, str] = field(default_factory=lambda: dict(EVENTS))
 
@@ -108,11 +118,13 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
             except OSError:
                 endpoint.left.set()
 
-        def _send(self, pieces: Iterable[bytes | Pause | UntilLeft]) -> None:
+        def _send(self, pieces: Iterable[Piece]) -> None:
             for piece in pieces:
                 match piece:
                     case Pause():
                         time.sleep(piece.seconds)
+                    case Until():
+                        piece.event.wait(30)
                     case UntilLeft():
                         while True:
                             self.wfile.write(piece.piece)
