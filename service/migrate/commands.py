@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from service.config import Config
-from service.migrate import glance, runner, show
+from service.migrate import runner, show, words
 from service.migrate.errors import NotConfirmed, Refused
 from service.migrate.patience import Patience
 from service.migrate.runner import Event, Outcome, Target
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def deploy(options: argparse.Namespace, config: Config) -> int:
     target = _target(options, config)
-    _say(options, glance.running(str(target.url)))
+    _say(options, words.running(str(target.url)))
     outcome = runner.deploy(target, out_of_order=options.out_of_order)
     if options.json:
         return _print_json(_outcome_json(outcome))
@@ -272,7 +272,7 @@ def _deploy_summary(outcome: Outcome) -> str:
     if not outcome.total:
         return "There are no migrations yet; make one with `migrate create NAME`."
     if not outcome.done:
-        return glance.up_to_date(outcome.total, outcome.newest)
+        return words.nothing_to_do(outcome.total, outcome.newest)
     seconds = sum(event.seconds for event in outcome.done)
     return (
         f"All migrations have been successfully applied: {len(outcome.done)} in {seconds:.2f} s."

@@ -1,8 +1,13 @@
 """What a migrations folder contains: names and bytes. It imports next to nothing, for a deploy without work."""
 
 import os
+from collections.abc import Callable, Sequence
 
-_PIECE = 1 << 16
+# Nearly every migration is shorter than the first piece that is read.
+_PIECE, _MORE = 1 << 13, 1 << 20
+# Python's own, under the names that it has had: hashlib brings in OpenSSL, which takes longer to load than a thousand
+# migrations take to hash.
+_HASHES = ("_sha2", "_sha256", "hashlib")
 
 
 def names(folder: str | os.PathLike[str]) -> list[str]:
@@ -15,11 +20,13 @@ def names(folder: str | os.PathLike[str]) -> list[str]:
         )
 
 
-def checksum(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of the text with line ends normalised, so that a Windows checkout is the same migration."""
-    from hashlib import sha256  # here, so that what reads no file does without OpenSSL
-
-    return sha256(_read(path).replace(b"\r\n", b"\n")).hexdigest()
+def checksums(folder: str | os.PathLike[str], names: Sequence[str]) -> list[str]:
+    """SHA-256 of each text with line ends normalised, so that a Windows checkout is the same migration."""
+    digest, place = _sha256(), os.open(folder, os.O_RDONLY)
+    try:
+        return [digest(_read(name, place).replace(b"\r\n", b"\n")) for name in names]
+    finally:
+        os.close(place)
 
 
 def text(path: str | os.PathLike[str]) -> str:
@@ -27,13 +34,22 @@ def text(path: str | os.PathLike[str]) -> str:
     return _read(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _read(path: str | os.PathLike[str]) -> bytes:
-    """As path.read_bytes(), in less than half the time: each deploy reads every file."""
-    descriptor = os.open(path, os.O_RDONLY)
+def _read(path: str | os.PathLike[str], place: int | None = None) -> bytes:
+    """As path.read_bytes(), in less than half the time: each deploy reads every file. `place` is an open folder, from
+    which the way to its files is shorter."""
+    descriptor = os.open(path, os.O_RDONLY, dir_fd=place)
     try:
-        pieces = [os.read(descriptor, _PIECE)]
-        while len(pieces[-1]) == _PIECE:
-            pieces.append(os.read(descriptor, _PIECE))
-        return b"".join(pieces)
+        found = os.read(descriptor, _PIECE)
+        return b"".join([found, *iter(lambda: os.read(descriptor, _MORE), b"")]) if len(found) == _PIECE else found
     finally:
         os.close(descriptor)
+
+
+def _sha256() -> Callable[[bytes], str]:
+    for name in _HASHES:
+        try:
+            sha256 = __import__(name).sha256
+        except ImportError:
+            continue
+        return lambda data: str(sha256(data).hexdigest())
+    raise ImportError(_HASHES[-1])

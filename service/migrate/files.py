@@ -60,9 +60,10 @@ def scan(folder: Path) -> tuple[MigrationFile, ...]:
     problems += _duplicates([(int(match["number"]), path) for path, match in named])
     if problems:
         raise Refused(problems)
+    checksums = contents.checksums(folder, [path.name for path, _ in named])
     found = [
-        MigrationFile(match["name"], int(match["number"]), path, contents.checksum(path), downs.get(match["name"]))
-        for path, match in named
+        MigrationFile(match["name"], int(match["number"]), path, checksum, downs.get(match["name"]))
+        for (path, match), checksum in zip(named, checksums, strict=True)
     ]
     return tuple(sorted(found, key=lambda file: file.number))
 

@@ -1,4 +1,5 @@
-"""A deploy without work, answered after a glance: the driver, the folder, one query.
+"""A deploy without work, and the status of a database that is as it should be, answered after a glance: the driver,
+the folder, one query.
 
 Every start of the service pays for this one, and most of what the whole way costs is imports. The glance says that
 all is well only where the whole way would say so too: where the history has these very files with these checksums,
@@ -9,67 +10,72 @@ import os
 from collections.abc import Mapping, Sequence
 
 from service.environment import MIGRATIONS_DIR, Environment
-from service.migrate import contents
+from service.migrate import contents, words
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120
 _TAKES = ("--database-url", "--dir")
 # No row comes back while an attempt is running, or was killed, or where a rollback may have stopped half-way.
 _APPLIED = """
-SELECT name, checksum FROM migratehistory WHERE NOT EXISTS (SELECT 1 FROM migratejournal WHERE state = 'running'
+SELECT name, checksum{} FROM migratehistory WHERE NOT EXISTS (SELECT 1 FROM migratejournal WHERE state = 'running'
 OR (action = 'rollback' AND state = 'failed' AND steps > 0)) ORDER BY id
 """
+# What a command shows of each migration.
+_SHOWN = {"deploy": "", "status": ", migrated_at, duration_ms, origin, waited_ms"}
 
-Rows = Sequence[tuple[str, str | None]]
+# In the order of the query; for a deploy only the first two.
+Row = tuple[str, str | None, object, int | None, str | None, int | None]
 
 
 class _Doubt(Exception):
     """Not for a glance."""
 
 
-def deploy(words: Sequence[str], environ: Mapping[str, str]) -> str:
-    """What `migrate` prints for these words where there is nothing to do, else an empty text."""
+def answer(given: Sequence[str], environ: Mapping[str, str]) -> str:
+    """What `migrate` prints for these words where there is nothing to do and nothing unusual to tell, else an empty
+    text."""
     try:
-        env, options = Environment(environ), _options(words)
+        env, (command, options) = Environment(environ), _options(given)
         url = options.get("--database-url") or env.migration_url()
         place = options.get("--dir") or os.path.join(_ROOT, env.text("MIGRATIONS_DIR", MIGRATIONS_DIR))  # noqa: PTH118
-        label, rows = _sqlite(url) if url.startswith("sqlite:") else _postgresql(url)
-        newest = _newest(place, rows)
+        look = _sqlite if url.startswith("sqlite:") else _postgresql
+        label, rows = look(url, _APPLIED.format(_SHOWN[command]))
+        names = _by_number(place, rows)
+        if command == "status":
+            return _status(label, names, rows)
     except Exception:  # the whole way comes upon it too, and has the words for it
         return ""
-    return f"{running(label)}\n{up_to_date(len(rows), newest)}"
+    return f"{words.running(label)}\n{words.nothing_to_do(len(names), names[-1])}"
 
 
-def running(database: str) -> str:
-    return f"Running database migrations on {database}"
+def _status(label: str, names: Sequence[str], rows: Sequence[Row]) -> str:
+    shown = {
+        name: words.migration(name, "applied", words.moment(applied_at), duration_ms, origin, waited_ms)
+        for name, _, applied_at, duration_ms, origin, waited_ms in rows
+    }
+    return "\n".join([label, "", *(shown[name] for name in names), "", words.UP_TO_DATE])
 
 
-def up_to_date(count: int, newest: str) -> str:
-    migrations = "1 migration" if count == 1 else f"{count} migrations"
-    return f"Database schema is up to date! {migrations}, the newest is {newest}."
-
-
-def _options(words: Sequence[str]) -> dict[str, str]:
-    """The options of a plain deploy."""
-    *given, command = words
-    options = dict(zip(given[::2], given[1::2], strict=True))
-    if command != "deploy" or not options.keys() <= set(_TAKES):
+def _options(given: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """The command, and the options of a plain one."""
+    *rest, command = given
+    options = dict(zip(rest[::2], rest[1::2], strict=True))
+    if command not in _SHOWN or not options.keys() <= set(_TAKES):
         raise _Doubt
-    return options
+    return command, options
 
 
-def _newest(place: str, rows: Rows) -> str:
-    """The newest migration of the folder, where the rows are the same as its files."""
-    names = [name for name in contents.names(place) if not name.endswith(".down.sql")]
-    if not names or len(names) != len(rows):
+def _by_number(place: str, rows: Sequence[Row]) -> list[str]:
+    """The names of the migrations in order, where the rows are the same as the files of the folder."""
+    files = [name for name in contents.names(place) if not name.endswith(".down.sql")]
+    names = [name.rpartition(".")[0] for name in files]
+    found = dict(zip(names, contents.checksums(place, files), strict=True))
+    numbers = {int(name.partition("_")[0]): name for name in names}
+    if not names or not len(rows) == len(numbers) == len(names) or found != {row[0]: row[1] for row in rows}:
         raise _Doubt
-    found = {(name.rpartition(".")[0], contents.checksum(f"{place}/{name}")) for name in names}
-    numbers = {int(name.partition("_")[0]): name for name, _ in found}
-    if found != set(rows) or len(numbers) != len(rows):
-        raise _Doubt
-    return numbers[max(numbers)]
+    return [numbers[number] for number in sorted(numbers)]
 
 
-def _sqlite(url: str) -> tuple[str, Rows]:
+def _sqlite(url: str, query: str) -> tuple[str, Sequence[Row]]:
     """How the database is called, and its history."""
     path = os.path.join(_ROOT, url.removeprefix("sqlite:///"))  # noqa: PTH118
     # What is to be decoded or tidied first; and connecting to a file that is not there would make it.
@@ -81,12 +87,12 @@ def _sqlite(url: str) -> tuple[str, Rows]:
 
     connection = sqlite3.connect(path, timeout=0)
     try:
-        return f"SQLite database {path}", connection.execute(_APPLIED).fetchall()
+        return f"SQLite database {path}", connection.execute(query).fetchall()
     finally:
         connection.close()
 
 
-def _postgresql(url: str) -> tuple[str, Rows]:
+def _postgresql(url: str, query: str) -> tuple[str, Sequence[Row]]:
     """As above; only for a URL in which nothing needs to be decoded, and without parameters."""
     scheme, _, rest = url.partition("://")
     credentials, _, place = rest.partition("@")
@@ -110,7 +116,7 @@ def _postgresql(url: str) -> tuple[str, Rows]:
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute(_APPLIED)
+            cursor.execute(query)
             rows = cursor.fetchall()
     finally:
         connection.close()

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from service.migrate import heal, tables, waits
@@ -21,6 +21,7 @@ from service.migrate.errors import Overtaken
 from service.migrate.progress import NO_CHECKPOINTS, Checkpoints, Progress, now
 from service.migrate.tables import ADDED, HISTORY, JOURNAL, OURS
 from service.migrate.waits import Toll, Wait
+from service.migrate.words import moment
 
 _JOURNAL_COLUMNS = (
     "action, migration, step, steps, state, error, started, finished, host, pid, release"  # in the order of Attempt
@@ -231,18 +232,9 @@ def _selected(wanted: Sequence[str], there: Set[str]) -> str:
 def _applied(name: Any, migrated_at: Any, *ours: Any) -> Applied:
     """From the columns in the order of OURS and what was added to them."""
     checksum, duration_ms, release, origin, breaking, waited_ms = ours
-    return Applied(str(name), _time(migrated_at), checksum, duration_ms, release, origin, bool(breaking), waited_ms)
+    return Applied(str(name), moment(migrated_at), checksum, duration_ms, release, origin, bool(breaking), waited_ms)
 
 
 def _attempt(row: list[Any], kept: str | None) -> Attempt:
-    row[6:8] = map(_time, row[6:8])
+    row[6:8] = map(moment, row[6:8])
     return Attempt(*row)._replace(waits=waits.from_text(kept))
-
-
-def _time(value: Any) -> datetime | None:
-    """None where somebody else's history holds something that is no time."""
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

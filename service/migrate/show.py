@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from service.migrate import words
 from service.migrate.runner import Event
 from service.migrate.waits import Wait
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 8
 _NO_REPAIR = "\nNothing is missing that could be added."
-_MARKS = {"applied": "✓", "pending": "·", "changed": "!", "missing": "!", "ahead": "+"}
 
 
 def event(happened: Event) -> str:
@@ -28,9 +28,9 @@ def event(happened: Event) -> str:
         case "starting":
             return f"{happened.detail} to apply"
         case "applied":
-            return "\n".join([f"  ✓ {name:<45} {duration(happened.seconds)}", *_waits(happened.waits)])
+            return "\n".join([f"  ✓ {name:<45} {words.duration(happened.seconds)}", *_waits(happened.waits)])
         case "rolled back":
-            took = f"  ↶ {name:<45} rolled back in {duration(happened.seconds)}"
+            took = f"  ↶ {name:<45} rolled back in {words.duration(happened.seconds)}"
             return "\n".join([took, *_waits(happened.waits)])
         case "recorded":
             return f"{name} is now recorded as applied: {happened.detail}."
@@ -100,7 +100,7 @@ def journal(attempts: Sequence[Attempt]) -> str:
 
 def _attempt(attempt: Attempt) -> list[str]:
     began = f"{attempt.started:%Y-%m-%d %H:%M:%S}" if attempt.started else ""
-    took = "" if attempt.seconds is None else duration(attempt.seconds)
+    took = "" if attempt.seconds is None else words.duration(attempt.seconds)
     steps = f"step {attempt.step} of {attempt.steps}, " if attempt.steps else ""
     release = f", release {attempt.release}" if attempt.release else ""
     where = f"{steps}process {attempt.pid} on {attempt.host}{release}"
@@ -146,21 +146,13 @@ def _answer(problems: Sequence[str], fine: str) -> list[str]:
     return [f"  ✗ {problem}" for problem in problems] or [f"  ✓ {fine}"]
 
 
-def duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-
-
 def _row(entry: Entry) -> str:
-    when = f"{entry.applied_at:%Y-%m-%d %H:%M:%S}" if entry.applied_at else ""
-    took = "" if entry.duration_ms is None else duration(entry.duration_ms / 1000)
-    by = "" if entry.origin in (None, "deploy") else f"by {entry.origin}"
-    waited = f"waited {duration(entry.waited_ms / 1000)} of it" if entry.waited_ms else ""
-    return f"  {_MARKS[entry.state]} {entry.name:<45} {entry.state:<8} {when:<19} {took:>7} {by or waited}".rstrip()
+    return words.migration(entry.name, entry.state, entry.applied_at, entry.duration_ms, entry.origin, entry.waited_ms)
 
 
 def _verdict(report: Report) -> str:
     if report.is_current:
-        return "Database schema is up to date!"
+        return words.UP_TO_DATE
     if report.problems:
         count = len(report.problems)
         return "One problem must be solved first." if count == 1 else f"{count} problems must be solved first."

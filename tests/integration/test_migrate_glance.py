@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from service.migrate import console, glance
+from service.migrate import console, glance, runner
 from service.migrate.cli import main
 from service.url import DatabaseUrl
 from tests.support.migrations import rows, table, target, write
@@ -17,8 +18,6 @@ from tests.support.processes import as_text, environment, run
 @pytest.fixture
 def folder(database_url: DatabaseUrl, tmp_path: Path) -> Path:
     """Three migrations, applied; the second is SQL with a way back."""
-    from service.migrate import runner
-
     folder = tmp_path / "migrations"
     write(folder, "001_a", table("a"))
     (folder / "002_b.sql").write_text("CREATE TABLE b (id INTEGER);")
@@ -29,7 +28,7 @@ def folder(database_url: DatabaseUrl, tmp_path: Path) -> Path:
 
 
 def glanced(url: DatabaseUrl, folder: Path, *words: str) -> str:
-    return glance.deploy(["--database-url", as_text(url), "--dir", str(folder), *(words or ["deploy"])], {})
+    return glance.answer(["--database-url", as_text(url), "--dir", str(folder), *(words or ["deploy"])], {})
 
 
 def test_a_glance_says_what_the_whole_way_would_say(
@@ -40,19 +39,74 @@ def test_a_glance_says_what_the_whole_way_would_say(
     assert "3 migrations, the newest is 010_c." in glanced(database_url, folder)
 
 
+ODD = {
+    "as it is": "SELECT 1",
+    "recorded by hand": "UPDATE migratehistory SET origin = 'resolve', duration_ms = NULL WHERE name = '001_a'",
+    "waited for others": "UPDATE migratehistory SET duration_ms = 61500, waited_ms = 59940 WHERE name = '002_b'",
+    "late to come": "UPDATE migratehistory SET id = id + 100, migrated_at = '2031-02-03 04:05:06' WHERE name = '001_a'",
+    "a long name": f"UPDATE migratehistory SET name = '001_{'a' * 60}' WHERE name = '001_a'",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_glance_at_the_status_says_what_the_whole_way_would_say(
+    database_url: DatabaseUrl, folder: Path, capsys: pytest.CaptureFixture[str], odd: str
+) -> None:
+    rows(database_url, ODD[odd])
+    if odd == "a long name":
+        (folder / "001_a.py").rename(folder / f"001_{'a' * 60}.py")
+    assert console.main(["--database-url", as_text(database_url), "--dir", str(folder), "status"]) == 0
+    assert f"{glanced(database_url, folder, 'status')}\n" == capsys.readouterr().out
+
+
+def test_times_that_are_kept_in_another_zone_are_told_in_utc_by_both(
+    postgresql_url: DatabaseUrl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "migrations"
+    write(folder, "001_a", table("a"))
+    runner.deploy(target(postgresql_url, folder))
+    rows(postgresql_url, "ALTER TABLE migratehistory ALTER migrated_at TYPE timestamptz")
+    rows(postgresql_url, "UPDATE migratehistory SET migrated_at = '2026-11-21 12:00+05'")
+    console.main(["--database-url", as_text(postgresql_url), "--dir", str(folder), "status"])
+    assert f"{glanced(postgresql_url, folder, 'status')}\n" == (out := capsys.readouterr().out)
+    assert "2026-11-21 07:00:00" in out
+
+
+def test_a_time_that_is_none_is_left_out_by_both(
+    sqlite_url: DatabaseUrl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "migrations"
+    write(folder, "001_a", table("a"))
+    runner.deploy(target(sqlite_url, folder))
+    rows(sqlite_url, "UPDATE migratehistory SET migrated_at = 'yesterday'")
+    console.main(["--database-url", as_text(sqlite_url), "--dir", str(folder), "status"])
+    assert f"{glanced(sqlite_url, folder, 'status')}\n" == (out := capsys.readouterr().out)
+    assert "yesterday" not in out
+
+
+def test_a_status_of_which_nobody_reads_the_end_is_no_error(sqlite_url: DatabaseUrl, tmp_path: Path) -> None:
+    for number in range(100, 400):
+        write(tmp_path / "migrations", f"{number}_{'long' * 50}")
+    runner.deploy(target(sqlite_url, tmp_path / "migrations"))
+    words = ["--database-url", as_text(sqlite_url), "--dir", str(tmp_path / "migrations"), "status"]
+    command = ["sh", "-c", '"$@" | head -1', "sh", sys.executable, "-m", "service.migrate.cli", *words]
+    done = run(*command, env=environment(sqlite_url))
+    assert (done.stdout, done.stderr) == (f"{sqlite_url}\n", "")
+
+
 def test_the_database_and_the_folder_may_come_from_the_environment(database_url: DatabaseUrl, folder: Path) -> None:
     env = {
         "DATABASE_URL": "sqlite:////nowhere/x.db",
         "DIRECT_URL": as_text(database_url),
         "MIGRATIONS_DIR": str(folder),
     }
-    assert glance.deploy(["deploy"], env) == glanced(database_url, folder) != ""
+    assert glance.answer(["deploy"], env) == glanced(database_url, folder) != ""
 
 
 def test_a_url_may_come_from_a_file(database_url: DatabaseUrl, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "url").write_text(f"{as_text(database_url)}\n")
     env = {"DATABASE_URL_FILE": str(tmp_path / "url"), "MIGRATIONS_DIR": str(folder)}
-    assert glance.deploy(["deploy"], env) == glanced(database_url, folder) != ""
+    assert glance.answer(["deploy"], env) == glanced(database_url, folder) != ""
 
 
 def edit(folder: Path) -> None:
@@ -75,13 +129,14 @@ def test_a_folder_that_is_not_the_history_s_goes_the_whole_way(
     database_url: DatabaseUrl, folder: Path, doubt: str
 ) -> None:
     DOUBTS[doubt](folder)
-    assert glanced(database_url, folder) == ""
+    assert [glanced(database_url, folder, command) for command in ("deploy", "status")] == ["", ""]
 
 
 UNSETTLED = {
     "an attempt that was killed": "UPDATE migratejournal SET state = 'running' WHERE id = 1",
     "a rollback that stopped half-way": "UPDATE migratejournal SET action = 'rollback', state = 'failed', steps = 2",
     "a row without a checksum": "UPDATE migratehistory SET checksum = NULL WHERE name = '001_a'",
+    "a history of an older release": "ALTER TABLE migratehistory DROP COLUMN duration_ms",
     "a row that no file has": "INSERT INTO migratehistory (name, migrated_at) VALUES ('011_x', '2026-11-21')",
     "no journal": "DROP TABLE migratejournal",
     "no history": "DROP TABLE migratehistory",
@@ -91,7 +146,8 @@ UNSETTLED = {
 @pytest.mark.parametrize("doubt", UNSETTLED)
 def test_a_history_that_is_not_settled_goes_the_whole_way(database_url: DatabaseUrl, folder: Path, doubt: str) -> None:
     rows(database_url, UNSETTLED[doubt])
-    assert glanced(database_url, folder) == ""
+    assert glanced(database_url, folder, "status") == ""
+    assert glanced(database_url, folder) == "" or doubt == "a history of an older release"
 
 
 def test_two_applied_files_with_one_number_go_the_whole_way(database_url: DatabaseUrl, folder: Path) -> None:
@@ -100,9 +156,11 @@ def test_two_applied_files_with_one_number_go_the_whole_way(database_url: Databa
     assert glanced(database_url, folder) == ""
 
 
-@pytest.mark.parametrize("words", [["deploy", "--json"], ["status"], ["deploy", "--wait", "1"], ["--help"], []])
+@pytest.mark.parametrize(
+    "words", [["deploy", "--json"], ["status", "--json"], ["deploy", "--wait", "1"], ["--help"], []]
+)
 def test_other_words_go_the_whole_way(database_url: DatabaseUrl, folder: Path, words: list[str]) -> None:
-    assert glance.deploy(["--database-url", as_text(database_url), "--dir", str(folder), *words], {}) == ""
+    assert glance.answer(["--database-url", as_text(database_url), "--dir", str(folder), *words], {}) == ""
 
 
 PLACES = [
@@ -124,7 +182,7 @@ PLACES = [
 @pytest.mark.parametrize("url", PLACES)
 def test_a_url_that_is_not_plain_goes_the_whole_way(url: str, tmp_path: Path) -> None:
     write(tmp_path / "m", "001_a", table("a"))
-    assert glance.deploy(["--database-url", url, "--dir", str(tmp_path / "m"), "deploy"], {}) == ""
+    assert glance.answer(["--database-url", url, "--dir", str(tmp_path / "m"), "deploy"], {}) == ""
 
 
 def test_looking_at_a_database_that_is_not_there_does_not_make_it(tmp_path: Path) -> None:
@@ -144,19 +202,30 @@ def test_a_file_is_read_to_its_end(sqlite_url: DatabaseUrl, tmp_path: Path) -> N
     """A difference behind the first piece that is read."""
     path = write(tmp_path / "m", "001_a", table("a"), top=f'WORDS = "{"x" * 200_000}"')
     words = ["--database-url", as_text(sqlite_url), "--dir", str(tmp_path / "m"), "deploy"]
-    assert (main(words), glance.deploy(words, {}) != "") == (0, True)
+    assert (main(words), glance.answer(words, {}) != "") == (0, True)
     path.write_text(path.read_text() + "# edited")
-    assert glance.deploy(words, {}) == ""
+    assert glance.answer(words, {}) == ""
 
 
-LEFT_OUT = {"argparse", "pathlib", "typing", "logging", "re", "service.url", "service.config", "service.migrate.runner"}
+LEFT_OUT = {
+    "argparse",
+    "pathlib",
+    "typing",
+    "logging",
+    "re",
+    "hashlib",
+    "service.url",
+    "service.config",
+    "service.migrate.runner",
+}
 
 
-def test_a_glance_imports_the_driver_and_next_to_nothing(database_url: DatabaseUrl, folder: Path) -> None:
+@pytest.mark.parametrize("command", ["deploy", "status"])
+def test_a_glance_imports_the_driver_and_next_to_nothing(database_url: DatabaseUrl, folder: Path, command: str) -> None:
     driver = "sqlite3" if database_url.is_sqlite else "psycopg2"
     code = (
         f"import sys, {driver}; before = set(sys.modules)\n"
-        f"from service.migrate.cli import main; main(['--dir', {str(folder)!r}, 'deploy'])\n"
+        f"from service.migrate.cli import main; main(['--dir', {str(folder)!r}, {command!r}])\n"
         f"print(sorted({LEFT_OUT!r} & (set(sys.modules) - before)), file=sys.stderr)"
     )
     done = run("python", "-c", code, env=environment(database_url))
