@@ -34,10 +34,21 @@ class _Recorded:
     before_statement: Callable[[], None] | None = None
     before_loss: Callable[[], None] | None = None  # called before anything that could lose rows or tables
     _only_adds = False
+    has_lost_transaction: Callable[[], bool]
 
     def connection(self) -> Any:
         self._may_lose()
         return super().connection()  # type: ignore[misc]
+
+    def rollback(self) -> None:
+        """Where a full disk or a lost connection has ended the transaction, that is what a person has to read, not that
+        there is none (SQLite manual, "Response To Errors Within A Transaction")."""
+        if not self.has_lost_transaction():
+            super().rollback()  # type: ignore[misc]
+
+    def connection_state(self) -> Any:
+        """The driver's connection, to look at and not to work with."""
+        return self._state.conn  # type: ignore[attr-defined]
 
     def cursor(self, *arguments: Any) -> Any:
         self._may_lose()
@@ -87,6 +98,15 @@ class _Recorded:
 class SqliteDatabase(_Recorded, pw.SqliteDatabase):
     has_begun: Callable[[float], None]
 
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        """A migration that goes on after SQLite has ended the transaction would do the rest for good, one by one."""
+        if self.transaction_depth() and self.has_lost_transaction():
+            raise Refused("SQLite has rolled the transaction back after an error that the migration caught.")
+        return super().execute_sql(sql, params)
+
+    def has_lost_transaction(self) -> bool:
+        return not self.connection_state().in_transaction
+
     def begin(self, lock_type: str | None = None) -> None:
         began = time.monotonic()
         super().begin(lock_type)
@@ -113,6 +133,9 @@ class PostgresqlDatabase(_Recorded, pw.PostgresqlDatabase):
             super().begin(isolation_level)
         else:
             self._opening()
+
+    def has_lost_transaction(self) -> bool:
+        return bool(self.connection_state().closed)
 
 
 def adopt(connection: Connection) -> Any:

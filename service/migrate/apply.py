@@ -245,7 +245,8 @@ class Applier:
             raise
         except (Exception, SystemExit) as error:  # a file that asks the process to end has failed
             statement = self._engine.database.last_statement
-            raise failure.of(error, file, self._place, statement, is_atomic=outline.atomic) from error
+            url = self._connection.url
+            raise failure.of(error, file, self._place, statement, url, is_atomic=outline.atomic) from error
 
 
 def _milliseconds(began: float) -> int:

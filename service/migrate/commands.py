@@ -201,9 +201,8 @@ def wait(options: argparse.Namespace, config: Config) -> int:
         on_wait=lambda reason: print(f"Waiting: {reason}", flush=True),
     )
     if not verdict.is_open:
-        return _problem(
-            f"{verdict.reason} Gave up after {seconds:g} s: the admin panel's container applies migrations.", 1
-        )
+        way_out = "run `migrate deploy`, or start the admin panel's container, which does."
+        return _problem(f"{verdict.reason} Gave up after {seconds:g} s: {way_out}", 1)
     print("The schema is current.")
     return 0
 

@@ -20,7 +20,10 @@ APPLICATION = "slipway-migrate"
 HOST = os.uname().nodename
 Statement = tuple[str, Sequence[Any]]
 # What waiting rarely mends on a server; a few attempts still cover one that is making its database right now.
-_PERMANENT = re.compile(r"authentication|does not exist|no pg_hba|permission denied|invalid", re.IGNORECASE)
+_PERMANENT = re.compile(
+    r"authentication|does not exist|no pg_hba|permission denied|invalid|no password|not support SSL|certificate",
+    re.IGNORECASE,
+)
 _PERMANENT_ATTEMPTS = 3
 _PAUSE = 2.0
 
@@ -69,7 +72,9 @@ class Connection:
         try:
             yield
         except BaseException:
-            self.execute("ROLLBACK")
+            # A full disk or a lost connection has ended it already, and is what a person has to read.
+            if self.raw.in_transaction if self.is_sqlite else not self.raw.closed:
+                self.execute("ROLLBACK")
             raise
         self.execute("COMMIT")
 
@@ -105,7 +110,9 @@ def connect(
             if not is_driver_error(error):
                 raise
         if time.monotonic() + _PAUSE > began + wait or attempt >= _attempts(url, reason):
-            raise DatabaseUnreachable(str(url), reason, attempt)
+            from service.migrate import advice  # here: who connects needs none
+
+            raise DatabaseUnreachable(str(url), reason, attempt, advice.on_connecting(reason, url))
         on_attempt(attempt, reason)
         time.sleep(_PAUSE)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from service.config import Config, ConfigError
-from service.migrate import arguments, commands, connection
+from service.migrate import advice, arguments, commands, connection
 from service.migrate.errors import MigrateError
 from service.url import BadUrl, parse
 
@@ -35,7 +35,8 @@ def main(words: Sequence[str]) -> int:
     except Exception as error:
         if not connection.is_driver_error(error):
             raise  # a bug of ours: its traceback belongs on the screen
-        return _fail(f"{config.migration_database_url} refuses: {connection.explain(error)}.", 2)
+        url, reason = config.migration_database_url, connection.explain(error)
+        return _fail(f"{url} refuses: {reason}. {advice.on_working(reason, url)}".rstrip(), 2)
 
 
 def _with_options(config: Config, options: argparse.Namespace) -> Config:

@@ -17,6 +17,8 @@ from service.migrate.steps import Execute, Step, Steps, Verbs
 if TYPE_CHECKING:
     from service.migrate.verbs import Migrator
 
+_NO_WAY_BACK = "Undo it in a new migration: `migrate create NAME`."
+
 
 class Engine:
     """Runs migrations on one connection. `applied` are the files whose effects the database already has."""
@@ -38,11 +40,15 @@ class Engine:
         """What undoes the migration. Raises Refused where the file does not say."""
         if file.is_sql:
             if file.down is None:
-                raise Refused(f"{file.name} can't be rolled back: there is no {file.name}.down.sql beside it.")
+                raise Refused(
+                    f"{file.name} can't be rolled back: there is no {file.name}.down.sql beside it. {_NO_WAY_BACK}"
+                )
             return self._sql_steps(file.down)
         rollback = files.load(file).rollback
         if rollback is None:
-            raise Refused(f"{file.name} can't be rolled back: {file.path.name} has no function rollback.")
+            raise Refused(
+                f"{file.name} can't be rolled back: {file.path.name} has no function rollback. {_NO_WAY_BACK}"
+            )
         collected = self._verbs.begin(file.path)
         rollback(self._verbs, self.database, fake=False)
         return collected

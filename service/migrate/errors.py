@@ -25,10 +25,10 @@ class MigrateError(Exception):
 
 
 class DatabaseUnreachable(MigrateError):
-    def __init__(self, database: str, reason: str, attempts: int) -> None:
-        self.database, self.reason, self.attempts = database, reason, attempts
+    def __init__(self, database: str, reason: str, attempts: int, advice: str) -> None:
+        self.database, self.reason, self.attempts, self.advice = database, reason, attempts, advice
         tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-        super().__init__(f"Can't reach {database} after {tries}: {reason}. Is it there, and is DATABASE_URL right?")
+        super().__init__(f"Can't reach {database} after {tries}: {reason}. {advice}")
 
 
 class MigrationFailed(MigrateError):
@@ -42,9 +42,11 @@ class MigrationFailed(MigrateError):
 class LockUnavailable(MigrateError):
     def __init__(self, holder: str, seconds: float) -> None:
         self.holder = holder
+        _, is_server, process = holder.rpartition("server process ")
         super().__init__(
             f"Another deploy ({holder}) still holds the migration lock after {seconds:.0f} s; "
             "wait for it, or allow more time with --lock-wait."
+            + (f" If it is long gone, `SELECT pg_terminate_backend({process})` frees the lock." if is_server else "")
         )
 
 
@@ -122,7 +124,10 @@ class Unproven(Refused):
         lines = [f"{migration} can't be recorded as applied: the database does not look as if it had run."]
         lines += [f"  missing: {line}" for line in self.missing]
         lines += [f"  still there: {line}" for line in self.left_over]
-        lines.append('Run `migrate deploy` to make it so, or record it all the same with --force --why "…".')
+        lines.append(
+            "Run `migrate deploy` to make it so, or record it all the same: "
+            f'`migrate resolve --applied {migration} --force --why "…"`.'
+        )
         super().__init__("\n".join(lines))
 
 

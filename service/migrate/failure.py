@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from service.migrate import contention
+from service.migrate import advice, contention
 from service.migrate.connection import explain
 from service.migrate.engine import line_of_traceback
 from service.migrate.errors import MigrationFailed
 from service.migrate.files import MigrationFile
 from service.migrate.transaction import LOST
+from service.url import DatabaseUrl
 
 if TYPE_CHECKING:
     from service.migrate.tally import Tally
@@ -33,7 +34,9 @@ class Place:
     blockers: Sequence[str] = ()
 
 
-def of(error: BaseException, file: MigrationFile, place: Place, statement: str, *, is_atomic: bool) -> MigrationFailed:
+def of(
+    error: BaseException, file: MigrationFile, place: Place, statement: str, url: DatabaseUrl, *, is_atomic: bool
+) -> MigrationFailed:
     """One message of whatever a migration raised."""
     line = line_of_traceback(error.__traceback__, str(file.path)) or place.line
     return MigrationFailed(
@@ -42,7 +45,9 @@ def of(error: BaseException, file: MigrationFile, place: Place, statement: str, 
         statement,
         explain(error),
         "it was rolled back and nothing of it remains." if is_atomic else _what_stands(place),
-        _hint(file, explain(error), place.blockers if contention.is_contention(error) else [], AGAIN[place.command]),
+        _hint(
+            file, explain(error), place.blockers if contention.is_contention(error) else [], AGAIN[place.command], url
+        ),
     )
 
 
@@ -56,7 +61,7 @@ def _what_stands(place: Place) -> str:
     return f"it is not atomic: {what}{' and '.join(parts)} stand, and the next {place.command} goes on after them."
 
 
-def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], again: str) -> str:
+def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], again: str, url: DatabaseUrl) -> str:
     if reason.startswith(LOST):
         return f'If that is meant, name the tables at the top of {file.path.name}: touches = ["…"]'
     if blockers:
@@ -71,4 +76,4 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], again: str)
             "If the database already has all that this migration makes, record it: "
             f"migrate resolve --applied {file.name} (or see how far it is: migrate resolve --detect)"
         )
-    return f"Correct {file.path.name} and {again}."
+    return advice.on_working(reason, url) or f"Correct {file.path.name} and {again}."

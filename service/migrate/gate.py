@@ -54,7 +54,7 @@ def wait(
         try:
             verdict = check(url, folder)
         except DatabaseUnreachable as error:
-            failure = DatabaseUnreachable(error.database, error.reason, attempts)
+            failure = DatabaseUnreachable(error.database, error.reason, attempts, error.advice)
             verdict = Verdict(False, (), f"the database can't be reached: {error.reason}")
         if verdict.is_open or time.monotonic() + _PAUSE > deadline:
             if failure:

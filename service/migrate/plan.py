@@ -71,8 +71,8 @@ def resolve_name(given: str, names: Sequence[str]) -> str:
         return name
     import difflib  # here, since it is rarely needed
 
-    nearest = difflib.get_close_matches(name, names, n=2, cutoff=0.5)
-    raise UnknownMigration(given, nearest or [other for other in names if other.partition("_")[0] == name])
+    numbered = [other for other in names if other.partition("_")[0] == name]
+    raise UnknownMigration(given, numbered or difflib.get_close_matches(name, names, n=2, cutoff=0.5))
 
 
 def _entry(file: MigrationFile, row: Applied | None) -> Entry:

@@ -11,7 +11,7 @@ from service.migrate.connection import Connection
 from service.migrate.errors import Problem
 from service.migrate.files import MigrationFile
 from service.migrate.history import Attempt, History
-from service.url import DatabaseUrl
+from service.url import MEMORY, DatabaseUrl
 
 
 class Entry(NamedTuple):
@@ -27,7 +27,7 @@ class Entry(NamedTuple):
 
 class Report(NamedTuple):
     """`entries` by number, `attempts` newest first, `problems` with their remedies; `advice` on a database that
-    somebody else made, else empty."""
+    somebody else made, else empty. `is_missing`: an SQLite file that is not there yet, as a mistaken path is not."""
 
     database: str
     entries: tuple[Entry, ...]
@@ -35,6 +35,7 @@ class Report(NamedTuple):
     attempts: tuple[Attempt, ...]
     is_current: bool
     advice: str = ""
+    is_missing: bool = False
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -74,7 +75,8 @@ def _report(database: Connection, found: tuple[MigrationFile, ...]) -> Report:
     attempts = history.attempts() if ledger.is_ours else ()
     advice = adoption.advice(database, ledger)
     entries = tuple(_entry(entry) for entry in decided.entries)
-    return Report(str(database.url), entries, decided.problems, attempts, decided.is_current, advice)
+    is_missing = _is_missing(database.url)
+    return Report(str(database.url), entries, decided.problems, attempts, decided.is_current, advice, is_missing)
 
 
 def journal(url: DatabaseUrl, folder: Path, name: str = "", *, limit: int) -> tuple[Attempt, ...]:
@@ -91,6 +93,10 @@ def journal(url: DatabaseUrl, folder: Path, name: str = "", *, limit: int) -> tu
 
 def attempt_as_json(attempt: Attempt) -> dict[str, Any]:
     return _plain(attempt._asdict() | {"waits": [wait._asdict() for wait in attempt.waits]})
+
+
+def _is_missing(url: DatabaseUrl) -> bool:
+    return url.is_sqlite and url.name != MEMORY and not Path(url.name).exists()
 
 
 def _entry(entry: plan.Entry) -> Entry:

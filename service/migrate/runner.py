@@ -36,6 +36,7 @@ Kind = Literal[
     "backfilling",
 ]
 
+_ATTEMPTS_BETWEEN_WORDS = 5
 _BY_ANOTHER = "applied by another deploy meanwhile"
 
 
@@ -239,8 +240,13 @@ def _after(to: str | None, names: Sequence[str]) -> Sequence[str]:
 
 @contextmanager
 def _connected(target: Target) -> Iterator[Connection]:
+    told = ""
+
     def on_attempt(attempt: int, reason: str) -> None:
-        target.tell(Event("connecting", detail=f"attempt {attempt}: {reason}"))
+        nonlocal told
+        if reason != told or attempt % _ATTEMPTS_BETWEEN_WORDS == 0:
+            target.tell(Event("connecting", detail=f"attempt {attempt}: {reason}"))
+        told = reason
 
     database = connection.connect(
         target.url, wait=target.database_wait, on_attempt=on_attempt, application=heal.APPLICATION

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from service.migrate import words
@@ -90,7 +90,8 @@ def status(report: Report) -> str:
     if not report.entries:
         return f"{report.database}\nThere are no migrations yet; make one with `migrate create NAME`."
     lines = [report.database, "", *(_row(entry) for entry in report.entries), ""]
-    return "\n".join([*lines, *filter(None, [report.advice, _verdict(report)])])
+    missing = "There is no such file yet: the first deploy makes it." if report.is_missing else ""
+    return "\n".join([*lines, *filter(None, [missing, report.advice, _last(report.attempts), _verdict(report)])])
 
 
 def journal(attempts: Sequence[Attempt]) -> str:
@@ -139,7 +140,20 @@ def verification(found: Verification, models: Sequence[str] | None, *, module: s
         ]
     if repair:
         lines += ["", *(f"{statement};" for statement in found.repair)] if found.repair else [_NO_REPAIR]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_ways_out(found, models, repair=repair)])
+
+
+def _ways_out(found: Verification, models: Sequence[str] | None, *, repair: bool) -> Iterator[str]:
+    """The command that helps, for each answer that is not as it should be."""
+    if found.repair:
+        words = "runs this" if repair else "adds what is missing; without --yes it prints the SQL"
+        yield f"\n`migrate verify --repair --yes` {words}."
+    elif found.drift:
+        yield "\nPut right what was changed by hand, or say in a migration what should be so: `migrate create NAME`."
+    if models:
+        yield "\n`migrate create NAME --auto` writes the migration that leads to the models."
+    if not all(check.is_met for check in found.checks):
+        yield "\nA check that is not met is a matter of the data: its migration says what it counts."
 
 
 def _answer(problems: Sequence[str], fine: str) -> list[str]:
@@ -148,6 +162,17 @@ def _answer(problems: Sequence[str], fine: str) -> list[str]:
 
 def _row(entry: Entry) -> str:
     return words.migration(entry.name, entry.state, entry.applied_at, entry.duration_ms, entry.origin, entry.waited_ms)
+
+
+def _last(attempts: Sequence[Attempt]) -> str:
+    """What became of the newest attempt, where it did not end well or has not ended."""
+    if not attempts or attempts[0].state == "done":
+        return ""
+    last = attempts[0]
+    what = f"The {last.action} of {last.migration}"
+    if last.state == "running":
+        return f"{what} is running, or was killed: process {last.pid} on {last.host}."
+    return f"{what} failed last: `migrate journal {last.migration}` tells why."
 
 
 def _verdict(report: Report) -> str:

@@ -238,7 +238,7 @@ def test_a_file_that_is_no_database_is_named_at_once(
     assert (said.code, said.err.strip()) == (
         2,
         f"Can't reach SQLite database {tmp_path}/notes.txt after 1 attempt: file is not a database."
-        " Is it there, and is DATABASE_URL right?",
+        " It is another file, or an encrypted one: correct DATABASE_URL.",
     )
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +13,16 @@ from service.migrate import gate, lock, report, runner
 from service.migrate.cli import main
 from service.migrate.errors import MigrationFailed
 from service.migrate.patience import Patience
-from service.migrate.runner import Event, Outcome, Target
+from service.migrate.runner import Event
 from service.migrate.waits import Wait, from_text
 from service.url import DatabaseUrl
-from tests.support.blockers import Meanwhile, in_the_way
+from tests.support.blockers import InBackground, Meanwhile, in_the_way
 from tests.support.migrations import applied, rows, table, target, write
 from tests.support.postgresql import Server
 from tests.support.processes import as_text, eventually
 
 CHANGE = 'migrator.sql("ALTER TABLE a ADD COLUMN x INTEGER")'
 UNDO = 'migrator.sql("ALTER TABLE a DROP COLUMN x")'
-
-
-class InBackground:
-    """A use case of the runner in a thread, with what it tells and how it ends."""
-
-    def __init__(self, work: Callable[[Target], Outcome], aim: Target) -> None:
-        self.told: list[Event] = []
-        self._outcome: list[Outcome] = []
-        self._thread = threading.Thread(target=self._run, args=(work, aim._replace(tell=self.told.append)))
-        self._thread.start()
-
-    def _run(self, work: Callable[[Target], Outcome], aim: Target) -> None:
-        self._outcome.append(work(aim))
-
-    def has_told(self, kind: str) -> bool:
-        return any(event.kind == kind for event in self.told)
-
-    def outcome(self) -> Outcome:
-        self._thread.join(timeout=30)
-        return self._outcome[0]
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from service.migrate.connection import connect
-from service.migrate.runner import Event
+from service.migrate.runner import Event, Outcome, Target
 from service.url import DatabaseUrl
 
 
@@ -37,3 +37,23 @@ class Meanwhile:
     def tell(self, event: Event) -> None:
         if event.kind == "starting":
             self.begin()
+
+
+class InBackground:
+    """A use case of the runner in a thread, with what it tells and how it ends."""
+
+    def __init__(self, work: Callable[[Target], Outcome], aim: Target) -> None:
+        self.told: list[Event] = []
+        self._outcome: list[Outcome] = []
+        self._thread = threading.Thread(target=self._run, args=(work, aim._replace(tell=self.told.append)))
+        self._thread.start()
+
+    def _run(self, work: Callable[[Target], Outcome], aim: Target) -> None:
+        self._outcome.append(work(aim))
+
+    def has_told(self, kind: str) -> bool:
+        return any(event.kind == kind for event in self.told)
+
+    def outcome(self) -> Outcome:
+        self._thread.join(timeout=30)
+        return self._outcome[0]
