@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple
 
 from service.bot.claim import claim
+from service.bot.keeper import Keeper
 from service.bot.lease import J, Lease, LeaseLost, Queue
 from service.bot.metrics import Metrics
 from service.bot.waker import Waker
@@ -70,6 +69,7 @@ class Consumer(Generic[J]):
     beat: Callable[[], None] = _nothing
     metrics: Metrics = field(default_factory=Metrics)
     in_hand: Lease[J] | None = field(default=None, init=False)
+    _keeper: Keeper = field(default_factory=Keeper, init=False)
 
     def run(self) -> None:
         """Work until told to stop. Nothing that goes wrong with a row or the database ends the loop."""
@@ -99,7 +99,7 @@ class Consumer(Generic[J]):
             self.metrics.received(self.queue.name)
         facts = {f"{self.queue.name}_id": lease.item.id, "attempt": lease.item.attempts}
         try:
-            with about(**facts), renewing(lease, self.limit) as is_late:
+            with about(**facts), self._keeper.keeping(lease, self.limit) as is_late:
                 self._attempt(lease, is_late)
         except LeaseLost as lost:
             self.metrics.lost(self.queue.name)
@@ -158,35 +158,6 @@ def kind(error: BaseException) -> str:
     if isinstance(error, TookTooLong):
         return "took_too_long"
     return "given_up" if isinstance(error, GiveUp) else "fault"
-
-
-@contextmanager
-def renewing(lease: Lease[J], limit: float) -> Iterator[threading.Event]:
-    """Keep the lease while the block runs, but no longer than `limit` seconds: then the event that the block gets is
-    set, and so is the lease's. A block that takes no notice loses the row to somebody else when its lease runs out."""
-    done, is_late = threading.Event(), threading.Event()
-    here = contextvars.copy_context()  # so that its lines, too, say what they are about
-    work = (_renew, lease, done, is_late, limit)
-    threading.Thread(target=here.run, args=work, name=f"renew {lease}", daemon=True).start()
-    try:
-        yield is_late
-    finally:
-        done.set()
-
-
-def _renew(lease: Lease[J], done: threading.Event, is_late: threading.Event, limit: float) -> None:
-    end = time.monotonic() + limit
-    while not done.wait(max(0.0, min(lease.seconds / 3, end - time.monotonic()))):
-        if time.monotonic() >= end:
-            log.warning("%s: not done after %g s (ANSWER_SECONDS); the attempt is given up", lease, limit)
-            is_late.set()
-            lease.is_over.set()
-            return
-        try:
-            lease.renew()
-        except Exception as error:
-            if not done.is_set():
-                log.warning("%s: its lease was not renewed: %s", lease, headline(error))
 
 
 class Outage:

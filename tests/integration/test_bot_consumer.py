@@ -11,7 +11,7 @@ import peewee as pw
 import pytest
 
 from service.bot.claim import claim
-from service.bot.consumer import Consumer, Later, Outage, Outcome, renewing
+from service.bot.consumer import Consumer, Later, Outage, Outcome
 from service.bot.inbox import INBOX, PATIENCE, answer, apologise_and_bury
 from service.bot.lease import Lease
 from service.bot.waker import Polling
@@ -19,7 +19,7 @@ from service.chat.providers import Chunk, Provider, ProviderError, Request, buil
 from service.chat.respond import APOLOGY
 from service.models import DEAD, DONE, LEASED, QUEUED, InboxItem, User
 from service.models.base import utc_now
-from tests.support.chat import lease_left, make_chatbot, make_user, reloaded, send, transcript
+from tests.support.chat import make_chatbot, make_user, reloaded, send, transcript
 from tests.support.providers import Endless, Failing, Recorder, overloaded
 from tests.support.workers import eventually
 
@@ -207,18 +207,6 @@ def test_an_answer_that_cannot_be_written_leaves_nothing_and_the_message_is_trie
     make_due()
     answering(Recorder("Hi.")).drain()
     assert transcript() == [("user", "Hello"), ("assistant", "Hi.")]
-
-
-def test_a_lease_is_renewed_for_as_long_as_the_work_takes() -> None:
-    item = send(make_chatbot(), "Hello")
-    lease = claim(INBOX, "me", 0.3)
-    assert lease is not None
-    with renewing(lease, 30.0):
-        first = reloaded(item).leased_until
-        assert first is not None
-        eventually(lambda: utc_now() > first + timedelta(seconds=0.2))
-        assert lease_left(item) > timedelta(0)
-        assert claim(INBOX, "other", 0.3) is None
 
 
 @on_sqlite

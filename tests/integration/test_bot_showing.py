@@ -164,7 +164,7 @@ def test_an_answer_that_nobody_follows_costs_no_statement(statements: Statements
     writing.thread.join(0.1)
     writing.end()
     assert len(statements.asked) == 1, "the one by which it was taken"
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("show")]
+    assert not [thread for thread in threading.enumerate() if thread.name == f"show {writing.lease}"]
 
 
 def test_an_answer_that_is_there_at_once_costs_none_either(
