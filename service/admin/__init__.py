@@ -6,14 +6,13 @@ from flask import Flask
 from flask_bootstrap import Bootstrap5
 
 from service import api
-from service.admin import chatbots, health, studio, webhook
+from service.admin import chatbots, health, people, studio, webhook
 from service.admin.access import security, session, welcome
 from service.admin.conversations import listing as conversations
 from service.admin.conversations import live, talk
 from service.admin.desk import dashboard, personas, queue, toolcalls
 from service.admin.parts import assets, compression, display, errors, scope
 from service.admin.people import account, audit_log, tokens
-from service.admin.people import members as people
 from service.admin.schema import migrations
 from service.config import Config
 from service.database import bind

@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee as pw
 
-from service.models import EDITOR, OWNER, VIEWER, Chatbot, Conversation, CreatorUser, ToolLog, User
+from service.models import EDITOR, OWNER, VIEWER, Chatbot, Conversation, Creator, CreatorUser, ToolLog, User
 
 _RANKS = {VIEWER: 1, EDITOR: 2, OWNER: 3}
 
@@ -26,6 +26,12 @@ def chatbots(user: User) -> Any:
     return seen(user, Chatbot.select())
 
 
+def creators(user: User) -> Any:
+    """The same for the creators on whose behalf the user may make chatbots."""
+    query = Creator.select()
+    return query if sees_all(user) else query.where(Creator.id.in_(_theirs(user)))
+
+
 def conversations(user: User) -> Any:
     """The same for the conversations with them; joined with Chatbot already."""
     return seen(user, Conversation.select(Conversation, Chatbot).join(Chatbot))
@@ -39,7 +45,8 @@ def tool_logs(user: User) -> Any:
 
 def seen(user: User, query: Any) -> Any:
     """What a query that is joined with Chatbot leaves for the user."""
-    if sees_all(user):
-        return query
-    creators = CreatorUser.select(CreatorUser.creator).where(CreatorUser.user == user)
-    return query.where(Chatbot.creator.in_(creators))
+    return query if sees_all(user) else query.where(Chatbot.creator.in_(_theirs(user)))
+
+
+def _theirs(user: User) -> Any:
+    return CreatorUser.select(CreatorUser.creator).where(CreatorUser.user == user)

@@ -10,21 +10,24 @@ from service.database import connection, writing
 from service.models import Chatbot, Creator, CreatorUser, User
 
 
-def create(user: User, settings: Mapping[str, Any]) -> Chatbot:
-    """A chatbot of the user's creator, with its first version. `settings` may hold the names in SETTINGS, and `title`.
-    Raises SettingError for a value that no answer could use."""
+def create(user: User, settings: Mapping[str, Any], creator: Creator | None = None) -> Chatbot:
+    """A chatbot of this creator, else of the user's own, with its first version. `settings` may hold the names in
+    SETTINGS, and `title`. Raises SettingError for a value that no answer could use."""
     options.check(settings)
     with connection() as database, writing(database):
-        chatbot: Chatbot = Chatbot.create(creator=_creator_of(user), **settings)
+        chatbot: Chatbot = Chatbot.create(creator=creator or creator_of(user) or _own_creator(user), **settings)
         versions.current(chatbot)
     return chatbot
 
 
-def _creator_of(user: User) -> Creator:
-    """On whose behalf the user makes chatbots; one of their own name, the first time."""
+def creator_of(user: User) -> Creator | None:
+    """On whose behalf the user makes chatbots if they don't say; None before the first time."""
     mine = Creator.select().join(CreatorUser).where(CreatorUser.user == user).order_by(CreatorUser.id)
-    creator: Creator | None = mine.get_or_none()
-    if creator is None:
-        creator = Creator.create(name=user.name)
-        CreatorUser.create(creator=creator, user=user)
+    found: Creator | None = mine.first()
+    return found
+
+
+def _own_creator(user: User) -> Creator:
+    creator: Creator = Creator.create(name=user.name)
+    CreatorUser.create(creator=creator, user=user)
     return creator

@@ -99,6 +99,10 @@ class TeamsForm(Form):
         self.creators.choices = [(creator.id, creator.name) for creator in creators]
 
 
+class TeamForm(Form):
+    name = StringField("Name", [DataRequired("Type a name."), at_most(120), Storable()], filters=[strip])
+
+
 class TokenForm(Form):
     name = StringField("Name", [DataRequired("Say what the token is for."), at_most(120), Storable()], filters=[strip])
     scopes = Ticks("What it may do", [DataRequired("Tick at least one.")])

@@ -11,13 +11,13 @@ from service import audit, limits
 from service.admin.access.permissions import needs
 from service.admin.chatbots import trial
 from service.admin.chatbots.listing import pages
-from service.admin.parts.forms import ChatbotForm
+from service.admin.parts.forms import ChatbotForm, NewChatbotForm
 from service.admin.parts.records import find_chatbot
-from service.chat import creation, options, providers, versions
+from service.chat import access, creation, options, providers, versions
 from service.chat.providers import Turn
 from service.config import Config
 from service.database import proxy, writing
-from service.models import EDITOR, SETTINGS, Chatbot, ChatbotVersion
+from service.models import EDITOR, SETTINGS, Chatbot, ChatbotVersion, Creator
 
 LINES = "application/jsonl"
 TRIES_A_MINUTE = 20
@@ -27,17 +27,18 @@ TOO_OFTEN = trial.Event("error", "That was often within a minute. Wait a little,
 @pages.get("/new")
 @needs(EDITOR)
 def new() -> str:
-    return _form_page(_form(), None)
+    return _form_page(_new_form(), None)
 
 
 @pages.post("/new")
 def create() -> AnyResponse | tuple[str, int]:
-    form = _form()
+    form = _new_form()
     if not form.validate():
         return _form_page(form, None), 400
     try:
         with writing(proxy.obj):
-            chatbot = creation.create(g.user, form.changes())
+            team = access.creators(g.user).where(Creator.id == form.team.data).first()
+            chatbot = creation.create(g.user, form.changes(), team)
             audit.record(g.user, "chatbot.create", chatbot.title, address=request.remote_addr)
     except options.SettingError as error:
         return _refusal(form, None, error), 400
@@ -77,7 +78,7 @@ def publish(chatbot_id: int) -> AnyResponse | tuple[str, int]:
 
 @pages.post("/new/try")
 def try_new() -> AnyResponse | tuple[str, int]:
-    return _try(_form(), None)
+    return _try(_new_form(), None)
 
 
 @pages.post("/<int:chatbot_id>/try")
@@ -136,6 +137,15 @@ def _form(source: ChatbotVersion | None = None, *, present: str = "offline", **v
     if source is not None:
         form.notes.data = ""
     form.offer_providers(sorted(providers.built_in()), source.model_provider if source else present)
+    return form
+
+
+def _new_form() -> NewChatbotForm:
+    own = creation.creator_of(g.user)
+    usual = own.id if own else 0
+    form = NewChatbotForm(request.form, team=request.args.get("team", usual, int))
+    form.offer_teams(access.creators(g.user).order_by(Creator.name, Creator.id), usual)
+    form.offer_providers(sorted(providers.built_in()), "offline")
     return form
 
 

@@ -23,6 +23,7 @@ from wtforms.validators import DataRequired, Length, NumberRange, Regexp
 from service.admin.parts.choices import Choice
 from service.admin.parts.color import is_color
 from service.admin.parts.records import LARGEST_ID
+from service.models import Creator
 
 # NUL as JSON writes it, unless its backslash is itself escaped.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -127,6 +128,19 @@ class ChatbotForm(Form):
         return {
             name: value for name, value in self.data.items() if name not in ("notes", "expected", "question", "said")
         }
+
+
+class NewChatbotForm(ChatbotForm):
+    """`team` is whose it will be; 0 stands for a team that is made for it."""
+
+    team = SelectField("Team", coerce=int)
+
+    def offer_teams(self, teams: Iterable[Creator], usual: int) -> None:
+        offered = [(team.id, team.name) for team in teams]
+        self.team.choices = offered if usual else [(0, "A new one, of your own name"), *offered]
+
+    def changes(self) -> dict[str, Any]:
+        return {name: value for name, value in super().changes().items() if name != "team"}
 
 
 class PersonaForm(Form):

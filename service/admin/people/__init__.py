@@ -1,1 +1,8 @@
 """The people of the panel, their teams, their keys, and what each of them has changed."""
+
+from __future__ import annotations
+
+from service.admin.people import teams
+from service.admin.people.members import pages
+
+__all__ = ["pages", "teams"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -23,8 +24,13 @@ pages = Blueprint("people", __name__, url_prefix="/people")
 @pages.get("/")
 @needs(OWNER)
 def index() -> str:
-    people = list(User.select().order_by(User.is_active.desc(), User.email))
-    return render_template("people/index.html", people=people, invitations=invitations.waiting(), now=utc_now())
+    return render_template(
+        "people/index.html",
+        people=list(User.select().order_by(User.is_active.desc(), User.email)),
+        teams=_teams_of_people(),
+        invitations=invitations.waiting(),
+        now=utc_now(),
+    )
 
 
 @pages.get("/invite")
@@ -181,12 +187,21 @@ def _note(action: str, subject: str, **details: object) -> None:
     audit.record(g.user, action, subject, address=request.remote_addr, details=details)
 
 
+def _teams_of_people() -> dict[int, list[str]]:
+    """The names of the teams that each person is in, by the person's id."""
+    named: dict[int, list[str]] = {}
+    memberships: Any = CreatorUser.select(CreatorUser.user, Creator.name).join(Creator).order_by(Creator.name)
+    for user_id, name in memberships.tuples():
+        named.setdefault(user_id, []).append(name)
+    return named
+
+
 def _creators() -> list[Creator]:
     return list(Creator.select().order_by(Creator.name, Creator.id))
 
 
 def _invite_form() -> InviteForm:
-    form = InviteForm(request.form)
+    form = InviteForm(request.form, creator=request.args.get("team", 0, int))
     form.offer(_creators())
     return form
 
