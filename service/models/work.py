@@ -40,8 +40,9 @@ class InboxItem(Job):
     content = pw.TextField()
     metadata = pw.JSONField(default=dict)
     reply = pw.ForeignKeyField(Message, null=True, backref="+", on_delete="SET NULL")
-    # Not a column: what the one who took it was told beside the row.
+    # Not columns: what is told beside the row, to who takes it and to who looks on.
     is_followed = False
+    written = ""
 
     class Meta:
         table_name = "inbox"

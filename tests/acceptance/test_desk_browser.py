@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import Any
 
 import pytest
 
-from service.chat import search
+from service.chat import search, versions
 from service.database import bind, connection
 from service.models import Chatbot, Conversation, Message, User
 from service.url import DatabaseUrl
-from tests.support.site import DESK, NEEDS_CHROMIUM, PHONE, Site, sign_in
+from tests.support.endpoint import Reply, Until, delta, endpoint, event
+from tests.support.site import DESK, NEEDS_CHROMIUM, PHONE, SCREENSHOTS, Site, sign_in
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 pytestmark = NEEDS_CHROMIUM
@@ -86,6 +88,40 @@ def test_who_watches_a_transcript_sees_it_go_on_where_they_are(site: Site, talk:
     newer.click()
     sync_api.expect(watching.get_by_text("You wrote: “And now?”.")).to_be_in_viewport(timeout=SLOW)
     sync_api.expect(newer).to_be_hidden()
+    assert site.noise == []
+
+
+@pytest.mark.parametrize("has_streams", [True, False])
+def test_an_answer_is_seen_growing_where_one_is_and_typing_goes_on(
+    site: Site, talk: Conversation, has_streams: bool
+) -> None:
+    go_on, end = threading.Event(), threading.Event()
+    said = [event(delta(content=text)) for text in ("The <b>ferry</b>", "\nleaves", " at noon.")]
+    slow = Reply((said[0], Until(go_on), said[1], Until(end), said[2], event(delta("stop")), event("[DONE]")))
+    with endpoint(slow) as server:
+        settings = {"model_provider": "openai", "model_name": "small", "config": {"base_url": server.base}}
+        with connection():
+            number = versions.current(talk.chatbot).number
+            versions.publish(talk.chatbot, settings, expected=number, author=None)
+        site.start_worker()
+        page = opened(site, "/conversations/", viewport=PHONE)
+        if not has_streams:
+            page.route(re.compile(r"/live\?"), lambda route: route.fulfill(status=204))
+        page.goto(f"/talk/{talk.chatbot.id}/{talk.thread}")
+        say(page, "When does it leave?")
+        growing = page.locator("[data-growing] .said-text")
+        sync_api.expect(growing).to_have_text("The <b>ferry</b>", timeout=SLOW)
+        composer(page).fill("half a sentence")
+        go_on.set()
+        sync_api.expect(growing).to_have_text("The <b>ferry</b>\nleaves", timeout=SLOW)
+        sync_api.expect(growing).to_be_in_viewport()
+        page.screenshot(path=SCREENSHOTS / f"growing-{has_streams}.png")
+        end.set()
+        sync_api.expect(growing).to_have_count(0, timeout=SLOW)
+    last = page.get_by_role("list", name="Messages").get_by_role("listitem").last
+    sync_api.expect(last).to_contain_text("The <b>ferry</b>\nleaves at noon.")
+    sync_api.expect(last).to_be_in_viewport()
+    assert page.get_by_role("textbox", name="Message").input_value() == "half a sentence", "not loaded again"
     assert site.noise == []
 
 

@@ -33,9 +33,17 @@ pytestmark = pytest.mark.usefixtures("service_database")
 SECRET = "what nobody else may read"
 
 
+def pens() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("show ")]
+
+
 @pytest.fixture(autouse=True)
-def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+def _often(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What one test has begun to show must not reach the next."""
     monkeypatch.setattr(showing, "EVERY", 0.01)
+    eventually(lambda: not pens())
+    yield
+    eventually(lambda: not pens())
 
 
 @pytest.fixture
@@ -176,7 +184,7 @@ def test_an_answer_that_is_there_at_once_costs_none_either(
     lease = taken()
     assert lease.item.is_followed
     answer(lease, built_in())
-    eventually(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("show")])
+    eventually(lambda: not pens())
     assert len(statements.asked) == 1, "the one by which it was taken"
 
 

@@ -6,6 +6,7 @@ back with the place that it has reached: that is when its session is looked at a
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -36,6 +37,14 @@ Look = Callable[[Place], News | None]
 Render = Callable[[News], str]
 
 
+class Known(NamedTuple):
+    """What the browser has: up to which place, what stands below, and how much of an answer that is being written."""
+
+    place: Place
+    tail: Tail | None = None
+    text: str = ""
+
+
 class Glance(NamedTuple):
     """The news, None when the stream has to end; and what of it the browser does not know, as an event or empty."""
 
@@ -58,14 +67,14 @@ def stream(look: Look, render: Render) -> Response:
         return Response(status=204)  # by which a browser knows that it is not to try again by itself
 
     @copy_current_request_context
-    def glance(reached: Place, tail: Tail | None) -> Glance:
+    def glance(known: Known) -> Glance:
         """Look once, as a request of its own: on its own connection, and with the session as it is by now."""
         with connection():
-            return _glance(look, render, reached, tail)
+            return _glance(look, render, known)
 
     clients.limit_patience()
     response = Response(
-        _events(glance, place(), clients.current()),
+        _events(glance, Known(place()), clients.current()),
         content_type="text/event-stream; charset=utf-8",
         headers={"X-Accel-Buffering": "no"},
     )
@@ -73,22 +82,28 @@ def stream(look: Look, render: Render) -> Response:
     return response
 
 
-def _glance(look: Look, render: Render, reached: Place, tail: Tail | None) -> Glance:
+def _glance(look: Look, render: Render, known: Known) -> Glance:
     if not current_user.is_authenticated:
         return Glance(None, "")
     g.user = current_user.user
-    news = look(reached)
-    has_changed = news is not None and (news.transcript.messages or news.tail != tail)
-    return Glance(news, _event(news, render) if news and has_changed else "")
+    news = look(known.place)
+    return Glance(news, _told(news, render, known) if news else "")
 
 
-def _events(glance: Callable[[Place, Tail | None], Glance], reached: Place, client: Client) -> Iterator[str]:
+def _told(news: News, render: Render, known: Known) -> str:
+    """An answer that only grows needs no more than what was added; all else is drawn anew."""
+    if news.transcript.messages or news.tail != known.tail or not news.text.startswith(known.text):
+        return _event(news, render)
+    added = news.text[len(known.text) :]
+    return f"event: text\ndata: {json.dumps(added)}\n\n" if added else ""
+
+
+def _events(glance: Callable[[Known], Glance], known: Known, client: Client) -> Iterator[str]:
     yield f"retry: {RETRY}\n\n"
-    tail: Tail | None = None
     quiet, end = 0.0, time.monotonic() + LASTS
     while time.monotonic() < end and not clients.is_to_end(client):
         try:
-            news, event = glance(reached, tail)
+            news, event = glance(known)
         except pw.PeeweeException as error:
             logger.error("A live transcript ended: the database failed with %s", headline(error))
             return
@@ -96,13 +111,14 @@ def _events(glance: Callable[[Place, Tail | None], Glance], reached: Place, clie
             yield "event: gone\ndata:\n\n"
             return
         if event:
-            reached, tail, quiet = news.place, news.tail, 0.0
+            known, quiet = Known(news.place, news.tail, news.text), 0.0
             yield event
         elif quiet >= BEAT:
             quiet = 0.0
             yield ":\n\n"
-        time.sleep(PAUSE)
-        quiet += PAUSE
+        pause = PAUSE / 2 if known.text else PAUSE
+        time.sleep(pause)
+        quiet += pause
 
 
 def _event(news: News, render: Render) -> str:

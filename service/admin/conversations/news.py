@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import NamedTuple
 
+import peewee as pw
+
 from service.admin.conversations import transcript
 from service.admin.conversations.transcript import MESSAGES_SHOWN, Transcript
 from service.admin.parts.paging import read_id
-from service.models import DEAD, DONE, Conversation, InboxItem, Message, ToolLog
+from service.chat import following
+from service.models import DEAD, DONE, LEASED, Conversation, FollowedThread, InboxItem, Message, ToolLog
 from service.models.base import utc_now
 
 # After this the person should learn that perhaps nobody is there to answer.
@@ -38,6 +41,13 @@ class Place(NamedTuple):
         return f"{self.message}.{self.call}"
 
 
+class Writing(NamedTuple):
+    """An answer that is being written: to which item, and what there is of it."""
+
+    item_id: int
+    text: str
+
+
 class News(NamedTuple):
     """`transcript` holds the messages that are new, or have a new tool call; `unanswered` is what stands below them."""
 
@@ -47,10 +57,17 @@ class News(NamedTuple):
     is_waiting: bool
     is_late: bool
     place: Place
+    writing: Writing | None = None
 
     @property
     def tail(self) -> Tail:
-        return (*((item.id, item.state) for item in self.unanswered), self.is_waiting, self.is_late)
+        answered = self.writing.item_id if self.writing else None
+        return (*((item.id, item.state) for item in self.unanswered), self.is_waiting, self.is_late, answered)
+
+    @property
+    def text(self) -> str:
+        """What there is of the answer, which grows while the tail stays as it is."""
+        return self.writing.text if self.writing else ""
 
 
 def read_place(text: str) -> Place:
@@ -67,15 +84,22 @@ def since(thread: Thread, place: Place | None = None) -> News:
     items = _open_items(thread)
     conversation = _conversation(thread)
     shown = _transcript(conversation, place)
-    waiting = [item for item in items if item.state != DEAD]
+    waiting, writing = [item for item in items if item.state != DEAD], _writing(items)
     return News(
         conversation=conversation,
         transcript=shown,
         unanswered=_unsaid(conversation, shown.messages, items),
         is_waiting=bool(waiting),
-        is_late=bool(waiting) and utc_now() - waiting[0].created_at > PATIENCE,
+        is_late=bool(waiting) and not writing and utc_now() - waiting[0].created_at > PATIENCE,
         place=_reached(shown, place or Place()),
+        writing=writing,
     )
+
+
+def follow(thread: Thread) -> None:
+    """Somebody goes on looking: from now on they see each answer grow."""
+    if thread.name is not None:
+        following.follow(thread.chatbot_id, thread.channel, thread.name)
 
 
 def _open_items(thread: Thread) -> list[InboxItem]:
@@ -84,7 +108,15 @@ def _open_items(thread: Thread) -> list[InboxItem]:
         & (InboxItem.channel == thread.channel)
         & (InboxItem.thread == thread.name)
     )
-    return list(InboxItem.select().where(of_thread, InboxItem.state != DONE).order_by(InboxItem.id))
+    # In one statement, so that an item that is still open has not lost its text to the answer that was stored.
+    text = pw.fn.COALESCE(FollowedThread.text, "").alias("written")
+    query = InboxItem.select(InboxItem, text).join(FollowedThread, pw.JOIN.LEFT_OUTER)
+    return list(query.where(of_thread, InboxItem.state != DONE).order_by(InboxItem.id))
+
+
+def _writing(items: list[InboxItem]) -> Writing | None:
+    """Conversations have one item in hand at a time."""
+    return next((Writing(item.id, item.written) for item in items if item.state == LEASED and item.written), None)
 
 
 def _conversation(thread: Thread) -> Conversation | None:

@@ -51,7 +51,11 @@ def show(chatbot_id: int, thread: str) -> str:
 @pages.get("/<int:chatbot_id>/<thread>/messages")
 def messages(chatbot_id: int, thread: str) -> str:
     """The transcript alone, or what is new in it, for the script of the page."""
-    return _fragment(_news(_partner(chatbot_id, thread), thread, live.place() if "after" in request.args else None))
+    chatbot = _partner(chatbot_id, thread)
+    if "after" not in request.args:
+        return _fragment(_news(chatbot, thread))
+    news.follow(Thread(chatbot.id, CHANNEL, thread))
+    return _fragment(_news(chatbot, thread, live.place()))
 
 
 @pages.get("/<int:chatbot_id>/<thread>/live")
@@ -59,8 +63,11 @@ def follow(chatbot_id: int, thread: str) -> AnyResponse:
     _news(_partner(chatbot_id, thread), thread)
 
     def look(place: Place) -> News | None:
-        is_theirs = access.chatbots(g.user).where(Chatbot.id == chatbot_id).exists()
-        return news.since(Thread(chatbot_id, CHANNEL, thread), place) if is_theirs else None
+        if not access.chatbots(g.user).where(Chatbot.id == chatbot_id).exists():
+            return None
+        followed = Thread(chatbot_id, CHANNEL, thread)
+        news.follow(followed)
+        return news.since(followed, place)
 
     return live.stream(look, _fragment)
 
@@ -81,6 +88,8 @@ def _choice(form: FirstMessageForm) -> dict[str, int]:
 
 
 def _send(chatbot: Chatbot, thread: str, form: MessageForm, choice: Mapping[str, int] | None = None) -> AnyResponse:
+    # Already now: the worker may take the message before the page is there to say so.
+    news.follow(Thread(chatbot.id, CHANNEL, thread))
     receive(
         chatbot,
         channel=CHANNEL,

@@ -15,6 +15,7 @@ function follow() {
   tried = Date.now();
   source = new EventSource(`${log.dataset.live}${log.dataset.live.includes("?") ? "&" : "?"}after=${list.dataset.place}`);
   source.addEventListener("news", (event) => show(event.data));
+  source.addEventListener("text", (event) => grow(JSON.parse(event.data)));
   source.addEventListener("gone", () => location.reload());
   // While the browser tries again by itself, it is not closed. Else: all streams are taken, or the session ended.
   source.addEventListener("error", () => source.readyState === EventSource.CLOSED && wait());
@@ -50,6 +51,13 @@ function show(html) {
   list.dataset.waiting = fresh.dataset.waiting || "";
   if (wasAtEnd) toEnd();
   else if (newer && list.childElementCount > before) newer.hidden = false;
+}
+
+// An answer that is being written: what was added to it, as text and nothing else.
+function grow(added) {
+  const wasAtEnd = isAtEnd();
+  list.querySelector("[data-growing] .said-text")?.append(added);
+  if (wasAtEnd) toEnd();
 }
 
 // A message that is there already has changed; another goes where its number belongs.
