@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from wtforms import Field, Form, PasswordField, SelectField, SelectMultipleField, StringField, ValidationError
+from wtforms import Field, Form, PasswordField, SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, EqualTo, Length
-from wtforms.widgets import CheckboxInput, ListWidget
 
 from service.admin.access.accounts import is_email
-from service.admin.parts.forms import Storable, at_most, strip
+from service.admin.parts.forms import Storable, Ticks, at_most, strip
 from service.models import EDITOR, OWNER, VIEWER, Creator
 
 LEAST_PASSWORD = 10
@@ -83,13 +82,6 @@ class InviteForm(RoleForm):
 
     def offer(self, creators: list[Creator]) -> None:
         self.creator.choices = [(0, "None yet"), *((creator.id, creator.name) for creator in creators)]
-
-
-class Ticks(SelectMultipleField):
-    """Any number of the choices, each with a box to tick."""
-
-    widget = ListWidget(prefix_label=False)
-    option_widget = CheckboxInput()
 
 
 class TeamsForm(Form):

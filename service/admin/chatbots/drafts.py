@@ -15,6 +15,7 @@ from service.admin.parts.forms import ChatbotForm, NewChatbotForm
 from service.admin.parts.records import find_chatbot
 from service.chat import access, creation, options, providers, versions
 from service.chat.providers import Turn
+from service.chat.tools import choice, servers
 from service.config import Config
 from service.database import proxy, writing
 from service.models import EDITOR, SETTINGS, Chatbot, ChatbotVersion, Creator
@@ -51,13 +52,13 @@ def create() -> AnyResponse | tuple[str, int]:
 def edit(chatbot_id: int) -> str:
     chatbot = find_chatbot(chatbot_id)
     current = versions.current(chatbot)
-    return _form_page(_form(current, title=chatbot.title, expected=current.number), chatbot)
+    return _form_page(_form(chatbot, current, title=chatbot.title, expected=current.number), chatbot)
 
 
 @pages.post("/<int:chatbot_id>/edit")
 def publish(chatbot_id: int) -> AnyResponse | tuple[str, int]:
     chatbot = find_chatbot(chatbot_id)
-    form = _form(present=chatbot.model_provider)
+    form = _form(chatbot)
     if not form.validate():
         return _form_page(form, chatbot), 400
     expected = form.expected.data or 0
@@ -84,7 +85,7 @@ def try_new() -> AnyResponse | tuple[str, int]:
 @pages.post("/<int:chatbot_id>/try")
 def try_draft(chatbot_id: int) -> AnyResponse | tuple[str, int]:
     chatbot = find_chatbot(chatbot_id)
-    return _try(_form(present=chatbot.model_provider), chatbot)
+    return _try(_form(chatbot), chatbot)
 
 
 def _try(form: ChatbotForm, chatbot: Chatbot | None) -> AnyResponse | tuple[str, int]:
@@ -132,11 +133,15 @@ def _refusal(form: ChatbotForm, chatbot: Chatbot | None, error: options.SettingE
     return _form_page(form, chatbot)
 
 
-def _form(source: ChatbotVersion | None = None, *, present: str = "offline", **values: Any) -> ChatbotForm:
+def _form(chatbot: Chatbot, source: ChatbotVersion | None = None, **values: Any) -> ChatbotForm:
     form = ChatbotForm(request.form, obj=source, **values)
     if source is not None:
         form.notes.data = ""
-    form.offer_providers(sorted(providers.built_in()), source.model_provider if source else present)
+        form.show_servers()
+    present = source or chatbot
+    form.offer_providers(sorted(providers.built_in()), present.model_provider)
+    chosen, known = choice.named(present.config), _servers()
+    form.offer_servers(chosen if known.trouble else known.names, chosen)
     return form
 
 
@@ -146,9 +151,15 @@ def _new_form() -> NewChatbotForm:
     form = NewChatbotForm(request.form, team=request.args.get("team", usual, int))
     form.offer_teams(access.creators(g.user).order_by(Creator.name, Creator.id), usual)
     form.offer_providers(sorted(providers.built_in()), "offline")
+    form.offer_servers(_servers().names, ())
     return form
+
+
+def _servers() -> servers.Known:
+    return servers.known(_config().mcp_servers)
 
 
 def _form_page(form: ChatbotForm, chatbot: Chatbot | None, **more: Any) -> str:
     turns = trial.read(form.said.data or "")
+    more["trouble"] = _servers().trouble
     return render_template("chatbots/form.html", form=form, chatbot=chatbot, turns=turns, **more)

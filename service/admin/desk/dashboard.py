@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from flask import Blueprint, g, render_template, request
+from flask import Blueprint, current_app, g, render_template, request
 
 from service.admin.desk.charts import Chart, Series, shares
 from service.admin.parts.display import milliseconds
 from service.admin.schema import reading
 from service.chat import access, deadletters, usage, waiting
+from service.chat.tools import servers
 from service.chat.usage import Day, Sums
 from service.migrate.errors import MigrateError
 from service.migrate.report import Entry
@@ -66,6 +67,7 @@ def index() -> str:
         charts=_charts(present),
         busiest=_busiest(present[0].day, today),
         has_chatbots=access.chatbots(g.user).exists(),
+        tools_trouble=servers.known(current_app.config["SLIPWAY"].mcp_servers).trouble,
         standstill=usage.standstill(),
         depth=waiting.depth(g.user),
         dead=sum(deadletters.count(g.user).values()),

@@ -14,15 +14,18 @@ from wtforms import (
     HiddenField,
     IntegerField,
     SelectField,
+    SelectMultipleField,
     StringField,
     TextAreaField,
     ValidationError,
 )
 from wtforms.validators import DataRequired, Length, NumberRange, Regexp
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from service.admin.parts.choices import Choice
 from service.admin.parts.color import is_color
 from service.admin.parts.records import LARGEST_ID
+from service.chat.tools import choice
 from service.models import Creator
 
 # NUL as JSON writes it, unless its backslash is itself escaped.
@@ -97,6 +100,13 @@ def _not_json(_constant: str) -> NoReturn:
     raise ValueError
 
 
+class Ticks(SelectMultipleField):
+    """Any number of the choices, each with a box to tick."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
 class ChatbotForm(Form):
     title = StringField(
         "Title",
@@ -108,6 +118,7 @@ class ChatbotForm(Form):
     model_name = StringField("Model", [at_most(120), Storable()], filters=[strip])
     pinecone_namespace = StringField("Pinecone namespace", [at_most(120), Storable()], filters=[strip_or_none])
     vector_namespace = StringField("Vector namespace", [at_most(120), Storable()], filters=[strip_or_none])
+    servers = Ticks("Servers")
     config = JsonField("Configuration", dict)
     rag_settings = JsonField("Retrieval settings", dict)
     ingestion_run_ids = JsonField("Ingestion runs", list)
@@ -123,11 +134,24 @@ class ChatbotForm(Form):
         known += [] if present in known else [present]
         self.model_provider.choices = [(name, name) for name in known]
 
+    def offer_servers(self, defined: Iterable[str], present: Iterable[str]) -> None:
+        """The operator's tool servers: those of the version first, in its order, be they still defined or not."""
+        known, chosen = list(defined), list(present)
+        lost = [(name, f"{name}, which MCP_SERVERS no longer defines") for name in chosen if name not in known]
+        kept = [(name, name) for name in chosen if name in known]
+        self.servers.choices = [*kept, *lost, *((name, name) for name in known if name not in chosen)]
+
+    def show_servers(self) -> None:
+        """Names become ticks, and what is left of the config is shown as it is."""
+        config: Any = self.config.data
+        self.servers.data = choice.named(config)
+        self.config.data = choice.without(config)  # type: ignore[assignment]  # the stub knows only text
+
     def changes(self) -> dict[str, Any]:
-        """The settings as they were typed, without what is about the act of publishing."""
-        return {
-            name: value for name, value in self.data.items() if name not in ("notes", "expected", "question", "said")
-        }
+        """The settings as they were typed and ticked, without what is about the act of publishing."""
+        aside = ("notes", "expected", "question", "said", "servers")
+        typed = {name: value for name, value in self.data.items() if name not in aside}
+        return typed | {"config": choice.joined(typed["config"], self.servers.data or ())}
 
 
 class NewChatbotForm(ChatbotForm):

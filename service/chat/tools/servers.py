@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from service.chat import options
 from service.chat.keyring import Keyring, Refused
@@ -60,6 +60,20 @@ def parse(text: str) -> dict[str, Defined]:
     if not isinstance(given, Mapping):
         raise ServersError('MCP_SERVERS has to be an object: {"name": {"command": [ … ]}}.')
     return {name: _defined(name, entry) for name, entry in given.items()}
+
+
+class Known(NamedTuple):
+    """The names that MCP_SERVERS defines, or why it can't be used."""
+
+    names: tuple[str, ...]
+    trouble: str
+
+
+def known(text: str) -> Known:
+    try:
+        return Known(tuple(parse(text)), "")
+    except ServersError as error:
+        return Known((), str(error))
 
 
 def find(wanted: ToolServer, defined: Mapping[str, Defined], keyring: Keyring) -> Server:
