@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 # Each in turn for the next persona, so that two in one talk can be told apart.
@@ -14,6 +15,7 @@ def is_color(text: str) -> bool:
     return _HEX.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=256)  # a transcript asks once a message
 def ink_on(color: str) -> str:
     """Black or white, whichever can be read better on the colour; one of them always has a contrast of 4.5 and more."""
     return DARK if contrast(color, DARK) >= contrast(color, LIGHT) else LIGHT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import peewee as pw
@@ -30,11 +31,11 @@ class Column:
     default: str = ""
     is_computed: bool = False
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         return kind_of(self.type)
 
-    @property
+    @cached_property
     def is_secret(self) -> bool:
         return bool(_SECRET.search(self.name))
 
@@ -60,16 +61,15 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
-    indexes: tuple[Index, ...] = ()
 
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns if column.name == name), None)
 
-    @property
+    @cached_property
     def shown(self) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if not column.is_secret)
 
-    @property
+    @cached_property
     def key_columns(self) -> tuple[Column, ...]:
         by_name = {column.name: column for column in self.columns}
         return tuple(by_name[name] for name in self.key)
@@ -94,17 +94,16 @@ class Catalog:
 
 
 class Raw(NamedTuple):
-    """What an engine's own catalog says, a tuple a thing; the names of Column, ForeignKey and Index say what it is."""
+    """What an engine's own catalog says, a tuple a thing; the names of Column and ForeignKey say what it is."""
 
     columns: list[tuple[str, str, str, bool, str, bool]]
     keys: dict[str, tuple[str, ...]]
     foreign_keys: list[tuple[str, tuple[str, ...], str, tuple[str, ...], OnDelete]]
-    indexes: list[tuple[str, str, str]]
 
 
 def read(database: pw.Database) -> Catalog:
     """The tables of the connection's own schema, by name."""
-    raw = Raw(*(sqlite.read(database) if is_sqlite(database) else postgresql.read(database)))
+    raw = Raw(*_engine(database).read(database))
     columns: dict[str, list[Column]] = {}
     meant = _meant() if is_sqlite(database) else {}
     for table, name, declared, is_required, default, is_computed in raw.columns:
@@ -131,8 +130,16 @@ def _table(name: str, columns: tuple[Column, ...], raw: Raw, links: list[Foreign
         columns,
         raw.keys.get(name, ()),
         tuple(link for link in links if link.table == name),
-        tuple(Index(*index) for table, *index in raw.indexes if table == name),
     )
+
+
+def indexes(database: pw.Database, table: Table) -> list[Index]:
+    """By name. Asked for by themselves: it takes long to write them down, and one page shows them."""
+    return [Index(*found) for found in _engine(database).indexes(database, table.name)]
+
+
+def _engine(database: pw.Database) -> ModuleType:
+    return sqlite if is_sqlite(database) else postgresql
 
 
 def entity(database: pw.Database, table: Table) -> Any:

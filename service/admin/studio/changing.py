@@ -45,7 +45,7 @@ def insert(table: str) -> AnyResponse | tuple[str, int]:
     except pw.PeeweeException as error:
         return _form(source, fields, said=_said(error)), 400
     flash(f"The row was added to {table}.", "success")
-    return redirect(url_for(".show", table=table, row=keys.as_part(source, key)), 303)
+    return redirect(url_for(".show", table=table, row=keys.as_part(source.table, key)), 303)
 
 
 @pages.get("/edit/<path:table>/<row>")
@@ -140,7 +140,7 @@ def _confirmation(source: Source, found: Catalog, part: str, key: Key, there: Ro
 def _named(found: Catalog, link: ForeignKey, cost: cascade.Cost) -> Iterator[str]:
     source = Source(proxy.obj, found.tables[link.table])
     for key in cost.held[link][: cascade.NAMED]:
-        yield keys.as_part(source, key)
+        yield keys.as_part(source.table, key)
 
 
 def _said(error: pw.PeeweeException) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from urllib.parse import quote, unquote
 
 from service.admin.studio import kinds
+from service.admin.studio.catalog import Table
 from service.admin.studio.rows import Key, Source
 
 # A part of an address can't be empty, and `quote` makes no lone per cent sign.
 _EMPTY = "%"
 
 
-def as_part(source: Source, key: Key) -> str:
-    columns = source.table.key_columns
-    texts = [kinds.as_text(value, column.kind) for value, column in zip(key, columns, strict=True)]
+def as_part(table: Table, key: Key) -> str:
+    texts = [kinds.as_text(value, column.kind) for value, column in zip(key, table.key_columns, strict=True)]
     return ",".join(quote(text, safe=" :") or _EMPTY for text in texts)
 
 

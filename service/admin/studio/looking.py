@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import peewee as pw
-from flask import Response, abort, g, render_template, request, stream_with_context
+from flask import Response, abort, g, render_template, request, stream_with_context, url_for
 
 from service import audit
 from service.admin.access.permissions import needs
 from service.admin.studio import catalog, changes, counts, entry, export, guards, keys, kinds, rows
-from service.admin.studio.catalog import Catalog, ForeignKey
+from service.admin.studio.catalog import Catalog, Column, ForeignKey, Table
 from service.admin.studio.patience import limited
 from service.admin.studio.place import find_row, find_table, pages
 from service.admin.studio.rows import BadFilter, Filter, Page, Row, Source, View
 from service.database import proxy, writing
 from service.models import OWNER
+
+# Where a value of a foreign key leads.
+Address = Callable[[ForeignKey, str], str]
+
+
+class Cell(NamedTuple):
+    """A value as a list shows it: None where it is NULL, and where it leads, if it is a foreign key's."""
+
+    column: Column
+    text: str | None
+    leads_to: str = ""
+
+
+class Line(NamedTuple):
+    """A row as a list shows it; `part` is its part of an address."""
+
+    part: str
+    cells: list[Cell]
 
 
 @pages.get("/")
@@ -33,7 +51,8 @@ def index() -> str:
 def table(table: str) -> str:
     """What the table is: columns, keys, indexes."""
     source, found = find_table(table)
-    return render_template("studio/table.html", table=source.table, catalog=found, guards=guards)
+    indexes = catalog.indexes(proxy.obj, source.table)
+    return render_template("studio/table.html", table=source.table, indexes=indexes, catalog=found, guards=guards)
 
 
 @pages.get("/rows/<path:table>")
@@ -84,7 +103,7 @@ def show(table: str, row: str) -> str:
         links=[(link, view, number) for link, view, number in links if view],
         refusal=guards.of_table(source.table),
         undeletable=guards.of_delete(source.table, changes.by_name(source.table, there)),
-        part_of=_part_of(found),
+        address=_address(found),
     )
 
 
@@ -105,28 +124,36 @@ def _listing(source: Source, found: Catalog, view: View, page: Page, problem: st
         view=view,
         page=page,
         problem=problem,
-        parts=[keys.as_part(source, row.key) for row in page.rows],
-        after=keys.as_part(source, last) if last else "",
+        rows=[_line(source.table, row, _address(found)) for row in page.rows],
+        after=keys.as_part(source.table, last) if last else "",
         operators=rows.OPERATORS,
-        cut=rows.CUT,
-        shown=_shown,
-        part_of=_part_of(found),
         refusal=guards.of_insert(source.table),
     )
 
 
-def _shown(value: Any, column: catalog.Column) -> str:
-    return kinds.as_text(value, column.kind)
+def _line(table: Table, row: Row, address: Address) -> Line:
+    cells = [_cell(table, column, value, address) for column, value in zip(table.shown, row.cells, strict=True)]
+    return Line(keys.as_part(table, row.key), cells)
 
 
-def _part_of(found: Catalog) -> Callable[[ForeignKey, str], str]:
-    """Where a value of a foreign key leads: the address's part of the row, if the key points at a primary key."""
+def _cell(table: Table, column: Column, value: Any, address: Address) -> Cell:
+    if value is None:
+        return Cell(column, None)
+    text, link = kinds.as_text(value, column.kind), table.link_of(column.name)
+    shown = f"{text[: rows.CUT]}…" if len(text) > rows.CUT else text
+    return Cell(column, shown, address(link, text) if link else "")
 
-    def part_of(link: ForeignKey, text: str) -> str:
+
+def _address(found: Catalog) -> Address:
+    """Where a value of a foreign key leads: to the row, if the key points at a primary key, else to all like that."""
+
+    def address(link: ForeignKey, text: str) -> str:
         parent = found.tables[link.parent]
-        return keys.as_part(Source(proxy.obj, parent), (text,)) if parent.key == link.parent_columns else ""
+        if parent.key == link.parent_columns:
+            return url_for(".show", table=link.parent, row=keys.as_part(parent, (text,)))
+        return url_for(".listing", table=link.parent, column=link.parent_columns[0], op="is", value=text)
 
-    return part_of
+    return address
 
 
 def _referring(found: Catalog, link: ForeignKey, source: Source, there: Row) -> tuple[View | None, counts.Count]:

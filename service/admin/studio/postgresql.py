@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _COLUMNS = """
-SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+SELECT c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
        CASE WHEN a.attidentity <> '' OR starts_with(pg_get_expr(d.adbin, d.adrelid), 'nextval(') THEN 'the next number'
             ELSE coalesce(pg_get_expr(d.adbin, d.adrelid), '') END,
        a.attgenerated <> '' OR a.attidentity = 'a'
@@ -15,27 +15,18 @@ LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
 ORDER BY c.relname, a.attnum
 """
-_NAMES = """
-(SELECT array_agg(a.attname::text ORDER BY u.place) FROM unnest({numbers}) WITH ORDINALITY u (number, place)
- JOIN pg_attribute a ON a.attrelid = {table} AND a.attnum = u.number)
-"""
-_KEYS = f"""
-SELECT c.relname, {_NAMES.format(numbers="k.conkey", table="k.conrelid")}
-FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-WHERE k.contype = 'p' AND c.relnamespace = current_schema()::regnamespace
-"""
-_FOREIGN_KEYS = f"""
-SELECT c.relname, {_NAMES.format(numbers="k.conkey", table="k.conrelid")},
-       p.relname, {_NAMES.format(numbers="k.confkey", table="k.confrelid")}, k.confdeltype::text
-FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class p ON p.oid = k.confrelid
-WHERE k.contype = 'f' AND c.relnamespace = current_schema()::regnamespace AND p.relnamespace = c.relnamespace
+_KEYS = """
+SELECT c.relname, k.contype = 'p', k.conkey, p.relname, k.confkey, k.confdeltype::text
+FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class p ON p.oid = k.confrelid
+WHERE c.relnamespace = current_schema()::regnamespace
+  AND (k.contype = 'p' OR k.contype = 'f' AND p.relnamespace = c.relnamespace)
 ORDER BY c.relname, k.conname
 """
 _INDEXES = """
-SELECT c.relname, x.relname, pg_get_indexdef(i.indexrelid)
+SELECT x.relname, pg_get_indexdef(i.indexrelid)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
-WHERE c.relnamespace = current_schema()::regnamespace
-ORDER BY c.relname, x.relname
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = %s
+ORDER BY x.relname
 """
 # pg_constraint.confdeltype: PostgreSQL manual, chapter 53
 _ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
@@ -47,16 +38,25 @@ WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace
 
 
 def read(database: Any) -> tuple[Any, ...]:
-    """Columns, primary keys, foreign keys and indexes."""
-    return (
-        database.execute_sql(_COLUMNS).fetchall(),
-        {table: tuple(names) for table, names in database.execute_sql(_KEYS).fetchall()},
-        [
-            (table, tuple(names), parent, tuple(parent_names), _ACTIONS[action])
-            for table, names, parent, parent_names, action in database.execute_sql(_FOREIGN_KEYS).fetchall()
-        ],
-        database.execute_sql(_INDEXES).fetchall(),
-    )
+    """Columns, primary keys and foreign keys. The server numbers the columns of a key; they are put into names here."""
+    columns = database.execute_sql(_COLUMNS).fetchall()
+    names = {(table, number): name for table, number, name, *_ in columns}
+    keys: dict[str, tuple[str, ...]] = {}
+    foreign_keys = []
+    for table, is_primary, numbers, parent, parent_numbers, action in database.execute_sql(_KEYS).fetchall():
+        own = tuple(names[table, number] for number in numbers)
+        if is_primary:
+            keys[table] = own
+        else:
+            meant = tuple(names[parent, number] for number in parent_numbers)
+            foreign_keys.append((table, own, parent, meant, _ACTIONS[action]))
+    return [(table, *rest) for table, _number, *rest in columns], keys, foreign_keys
+
+
+def indexes(database: Any, table: str) -> list[tuple[str, str]]:
+    """Their names and definitions."""
+    found: list[tuple[str, str]] = database.execute_sql(_INDEXES, (table,)).fetchall()
+    return found
 
 
 def estimates(database: Any) -> dict[str, int]:

@@ -19,29 +19,30 @@ _FOREIGN_KEYS = f"""
 SELECT n.name, k.id, k."from", k."table", k."to", k.on_delete
 FROM ({_NAMES}) n JOIN pragma_foreign_key_list(n.name) k ORDER BY n.name, k.id, k.seq
 """
-_INDEXES = f"""
-SELECT n.name, i.name, coalesce(m.sql, iif(i."unique", 'UNIQUE ', '') || (
+_INDEXES = """
+SELECT i.name, coalesce(m.sql, iif(i."unique", 'UNIQUE ', '') || (
     SELECT '(' || group_concat(c.name, ', ') || ')' FROM pragma_index_info(i.name) c
 ))
-FROM ({_NAMES}) n JOIN pragma_index_list(n.name) i LEFT JOIN sqlite_master m ON m.name = i.name AND m.type = 'index'
-ORDER BY n.name, i.name
+FROM pragma_index_list(?) i LEFT JOIN sqlite_master m ON m.name = i.name AND m.type = 'index'
+ORDER BY i.name
 """
 
 
 def read(database: Any) -> tuple[Any, ...]:
-    """Columns, primary keys, foreign keys and indexes."""
+    """Columns, primary keys and foreign keys."""
     rows = database.execute_sql(_COLUMNS).fetchall()
     keys: dict[str, list[tuple[int, str]]] = {}
     for table, name, *_, place in rows:
         if place:
             keys.setdefault(table, []).append((place, name))
     ordered = {table: tuple(name for _, name in sorted(places)) for table, places in keys.items()}
-    return (
-        [_column(row, ordered) for row in rows],
-        ordered,
-        _foreign_keys(database, ordered),
-        database.execute_sql(_INDEXES).fetchall(),
-    )
+    return [_column(row, ordered) for row in rows], ordered, _foreign_keys(database, ordered)
+
+
+def indexes(database: Any, table: str) -> list[tuple[str, str]]:
+    """Their names and definitions."""
+    found: list[tuple[str, str]] = database.execute_sql(_INDEXES, (table,)).fetchall()
+    return found
 
 
 def _column(row: tuple[Any, ...], keys: dict[str, tuple[str, ...]]) -> tuple[Any, ...]:
