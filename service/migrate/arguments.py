@@ -6,21 +6,13 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from service.migrate.defaults import SHARED
+
 _EPILOG = """\
 exit codes: 0 done or up to date, 1 refused or pending, 2 error
 
 When a deploy fails, read its message: it names the command that helps. `migrate status` shows where things stand.
 """
-
-# Of options that only some commands offer.
-_DEFAULTS: dict[str, Any] = {
-    "json": False,
-    "wait": None,
-    "lock_wait": 600.0,
-    "lock_timeout": 3.0,
-    "statement_timeout": 0.0,
-    "attempts": 10,
-}
 
 
 def parser(commands: Any, words: Sequence[str]) -> argparse.ArgumentParser:
@@ -39,7 +31,7 @@ def parser(commands: Any, words: Sequence[str]) -> argparse.ArgumentParser:
 
     def add(name: str, text: str, options: Callable[[argparse.ArgumentParser], None] = lambda _command: None) -> None:
         command = subparsers.add_parser(name, help=text, description=text)
-        command.set_defaults(command=getattr(commands, name), **_DEFAULTS)
+        command.set_defaults(command=getattr(commands, name), **SHARED)
         if name in words:
             options(command)
 
@@ -86,7 +78,7 @@ def _patience_options(command: argparse.ArgumentParser) -> None:
         ("--statement-timeout", seconds, "how long a statement may run (0: no limit)"),
         ("--attempts", _count, "how often a migration that gave way is tried (10)"),
     ):
-        command.add_argument(word, type=kind, default=_DEFAULTS[word[2:].replace("-", "_")], metavar="N", help=text)
+        command.add_argument(word, type=kind, default=SHARED[word[2:].replace("-", "_")], metavar="N", help=text)
 
 
 def _deploy_options(command: argparse.ArgumentParser) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from service.migrate.runner import Event, Outcome, Target
 from service.migrate.waits import Wait
 
 if TYPE_CHECKING:
+    import argparse
+
     from service.migrate.tally import Bar
 
 

@@ -5,21 +5,24 @@ Exit codes: 0 done or up to date, 1 refused or pending, 2 error. Results go to s
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from service.config import Config, ConfigError
-from service.migrate import advice, arguments, commands, connection
+from service.migrate import advice, commands, connection, defaults
 from service.migrate.errors import MigrateError
 from service.url import BadUrl, parse
 
-Command = Callable[[argparse.Namespace, Config], int]
+if TYPE_CHECKING:
+    import argparse
+
+Command = Callable[["argparse.Namespace", Config], int]
 
 
 def main(words: Sequence[str]) -> int:
-    options = arguments.parser(commands, words).parse_args(words)
+    options = defaults.options(commands, words) or _parsed(words)
     try:
         config = _with_options(Config.from_env(), options)
         command: Command = options.command
@@ -37,6 +40,12 @@ def main(words: Sequence[str]) -> int:
             raise  # a bug of ours: its traceback belongs on the screen
         url, reason = config.migration_database_url, connection.explain(error)
         return _fail(f"{url} refuses: {reason}. {advice.on_working(reason, url)}".rstrip(), 2)
+
+
+def _parsed(words: Sequence[str]) -> Any:
+    from service.migrate import arguments
+
+    return arguments.parser(commands, words).parse_args(words)
 
 
 def _with_options(config: Config, options: argparse.Namespace) -> Config:

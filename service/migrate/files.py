@@ -74,7 +74,7 @@ def outline(file: MigrationFile) -> Outline:
     applies. Raises Refused where it is not readable as Python or as text."""
     try:
         text = contents.text(file.path)
-        return _outline_of_sql(text) if file.is_sql else _outline_of_python(ast.parse(text, file.path.name))
+        return _outline_of_sql(text) if file.is_sql else _outline_of_python(text, file.path.name)
     except UnicodeDecodeError:
         raise Refused([Problem(file.name, f"{file.path.name} is not UTF-8 text.", "Save it as UTF-8.")]) from None
     except (SyntaxError, ValueError) as error:
@@ -141,7 +141,8 @@ def _outline_of_sql(text: str) -> Outline:
     )
 
 
-def _outline_of_python(tree: ast.Module) -> Outline:
+def _outline_of_python(text: str, name: str) -> Outline:
+    tree = ast.parse(text, name)
     functions: set[str] = set()
     flags: dict[str, Any] = {}
     for node in tree.body:
@@ -158,8 +159,12 @@ def _outline_of_python(tree: ast.Module) -> Outline:
         atomic=flags.get("atomic", True) is not False,
         breaking=flags.get("breaking") is True,
         touches=frozenset(str(name).lower() for name in touches) if isinstance(touches, list | tuple) else frozenset(),
-        backfills=any(isinstance(node, ast.Attribute) and node.attr == "backfill" for node in ast.walk(tree)),
+        backfills="backfill" in text and _asks_for(tree, "backfill"),  # looking at every node takes its time
     )
+
+
+def _asks_for(tree: ast.Module, verb: str) -> bool:
+    return any(isinstance(node, ast.Attribute) and node.attr == verb for node in ast.walk(tree))
 
 
 def _constant(node: ast.expr) -> Any:

@@ -33,8 +33,11 @@ class _Doubt(Exception):
 def answer(given: Sequence[str], environ: Mapping[str, str]) -> str:
     """What `migrate` prints for these words where there is nothing to do and nothing unusual to tell, else an empty
     text."""
+    asked = plain(given)
+    if asked is None:
+        return ""
     try:
-        env, (command, options) = Environment(environ), _options(given)
+        env, (command, options) = Environment(environ), asked
         url = options.get("--database-url") or env.migration_url()
         place = options.get("--dir") or os.path.join(_ROOT, env.text("MIGRATIONS_DIR", MIGRATIONS_DIR))  # noqa: PTH118
         look = _sqlite if url.startswith("sqlite:") else _postgresql
@@ -55,13 +58,13 @@ def _status(label: str, names: Sequence[str], rows: Sequence[Row]) -> str:
     return "\n".join([label, "", *(shown[name] for name in names), "", words.UP_TO_DATE])
 
 
-def _options(given: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """The command, and the options of a plain one."""
-    *rest, command = given
-    options = dict(zip(rest[::2], rest[1::2], strict=True))
-    if command not in _SHOWN or not options.keys() <= set(_TAKES):
-        raise _Doubt
-    return command, options
+def plain(given: Sequence[str]) -> tuple[str, dict[str, str]] | None:
+    """The command, where it is one that can be answered so, and the options before it; None where there is more."""
+    options, values = given[:-1:2], given[1:-1:2]
+    is_plain = len(options) == len(values) and set(options) <= set(_TAKES) and set(given[-1:]) & set(_SHOWN)
+    if not is_plain or any(value.startswith("-") for value in values):
+        return None
+    return given[-1], dict(zip(options, values, strict=True))
 
 
 def _by_number(place: str, rows: Sequence[Row]) -> list[str]:

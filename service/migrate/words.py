@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 UP_TO_DATE = "Database schema is up to date!"
 _MARKS = {"applied": "✓", "pending": "·", "changed": "!", "missing": "!", "ahead": "+"}
-_TIME = "%Y-%m-%d %H:%M:%S"
 
 
 def running(database: str) -> str:
@@ -25,7 +24,7 @@ def migration(
     waited_ms: int | None,
 ) -> str:
     """Its line in the table of `migrate status`."""
-    when = f"{applied_at:{_TIME}}" if applied_at else ""
+    when = applied_at.isoformat(" ", "seconds") if applied_at else ""
     took = "" if duration_ms is None else duration(duration_ms / 1000)
     by = "" if origin in (None, "deploy") else f"by {origin}"
     waited = f"waited {duration(waited_ms / 1000)} of it" if waited_ms else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import console, glance, runner
+from service.migrate import arguments, commands, console, defaults, glance, runner
 from service.migrate.cli import main
 from service.url import DatabaseUrl
 from tests.support.migrations import rows, table, target, write
@@ -230,3 +230,17 @@ def test_a_glance_imports_the_driver_and_next_to_nothing(database_url: DatabaseU
     )
     done = run("python", "-c", code, env=environment(database_url))
     assert (done.stderr, "up to date!" in done.stdout) == ("[]\n", True)
+
+
+PLAIN = [["deploy"], ["status"], ["--dir", "x", "deploy"], ["--database-url", "sqlite:///x", "--dir", "y", "status"]]
+OTHER = [[], ["wait"], ["--dir", "deploy"], ["--dir", "-x", "deploy"], ["--dir=x", "deploy"], ["deploy", "--dir", "x"]]
+
+
+@pytest.mark.parametrize("words", PLAIN)
+def test_plain_words_mean_what_the_parser_makes_of_them(words: list[str]) -> None:
+    assert vars(arguments.parser(commands, words).parse_args(words)) == vars(defaults.options(commands, words))
+
+
+@pytest.mark.parametrize("words", OTHER)
+def test_other_words_are_left_to_the_parser(words: list[str]) -> None:
+    assert defaults.options(commands, words) is None
