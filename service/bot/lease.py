@@ -68,12 +68,16 @@ class Lease(Generic[J]):
         return self.item.attempts > self.queue.attempts
 
     def renew(self) -> None:
-        self.keep(leased_until=shared_now(self.seconds))
+        """What else is told to who takes the row is told again, as it is by now."""
+        with connection():
+            told = _renew(self.queue).named(**self._mine, seconds=self.seconds)
+        self._check(1 if told else 0)
+        for name, value in (told or {}).items():
+            setattr(self.item, name, value)
 
     def finish(self) -> None:
-        mine = {"id": self.item.id, "holder": self.holder, "attempt": self.item.attempts}
         with connection():
-            self._check(_finish(self.queue.model).changed(**mine))
+            self._check(_finish(self.queue.model).changed(**self._mine))
 
     def bury(self, error: str) -> None:
         """No further attempt: the row stays as a dead letter, with the reason."""
@@ -94,6 +98,10 @@ class Lease(Generic[J]):
         with connection():
             self._check(model.update(values).where((model.id == self.item.id) & is_mine).execute())
 
+    @property
+    def _mine(self) -> dict[str, Any]:
+        return {"id": self.item.id, "holder": self.holder, "attempt": self.item.attempts}
+
     def _check(self, rows: int) -> None:
         if rows != 1:
             self.is_over.set()
@@ -101,6 +109,14 @@ class Lease(Generic[J]):
 
 
 _FREE = {"leased_by": None, "leased_until": None}
+
+
+@lru_cache
+def _renew(queue: Queue[Any]) -> Statement:
+    return Statement(f"""
+        UPDATE {queue.model._meta.table_name} SET leased_until = :later
+        WHERE id = :id AND state = 'leased' AND leased_by = :holder AND attempts = :attempt
+        RETURNING {queue.told or "id"}""")
 
 
 @lru_cache

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from service.bot.lease import Lease
 from service.chat import following
-from service.chat.respond import Show, unseen
+from service.chat.respond import Show
 from service.chat.text import presentable
 from service.faults import headline
 from service.models import InboxItem
@@ -19,15 +19,15 @@ log = logging.getLogger(__name__)
 
 # How often what is new is left for them; and how often it is tried when nobody is there any more.
 EVERY, SELDOM = 0.2, 2.0
+# Characters: each time all of it is written, so what is longer than anybody reads along is seen when it is stored.
+LONGEST = 100_000
 
 
 @contextmanager
 def shown(lease: Lease[InboxItem]) -> Iterator[Show]:
     """What the block calls with all that is written so far. It costs the answer no time, and can't fail: the work is
-    done in a thread of its own, and an answer that is written at once needs none of it."""
-    if not lease.item.is_followed:
-        yield unseen
-        return
+    done in a thread of its own, and an answer that is written at once needs none of it. Who begins to follow in the
+    middle is noticed when the lease is renewed."""
     pen = _Pen(lease)
     try:
         yield pen.show
@@ -43,7 +43,7 @@ class _Pen:
 
     def show(self, text: str) -> None:
         self._text = text
-        if self._thread is None:
+        if self._thread is None and self._lease.item.is_followed:
             here = contextvars.copy_context()  # so that its lines, too, say what they are about
             name = f"show {self._lease}"
             self._thread = threading.Thread(target=here.run, args=(self._write,), name=name, daemon=True)
@@ -65,7 +65,7 @@ class _Pen:
 
     def _leave(self) -> bool:
         """False when nobody took it."""
-        text = presentable(self._text)
+        text = presentable(self._text)[:LONGEST]
         if text == self._left:
             return True
         is_taken = following.write(self._lease.item, text)

@@ -16,6 +16,7 @@ from tests.support.endpoint import Reply, Until, delta, endpoint, event
 from tests.support.site import DESK, NEEDS_CHROMIUM, PHONE, SCREENSHOTS, Site, sign_in
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the tests with axe need its rules")
 pytestmark = NEEDS_CHROMIUM
 
 SLOW = 20_000  # ms, for a machine that has other things to do
@@ -116,6 +117,7 @@ def test_an_answer_is_seen_growing_where_one_is_and_typing_goes_on(
         sync_api.expect(growing).to_have_text("The <b>ferry</b>\nleaves", timeout=SLOW)
         sync_api.expect(growing).to_be_in_viewport()
         page.screenshot(path=SCREENSHOTS / f"growing-{has_streams}.png")
+        assert axe_api.Axe().run(page).response["violations"] == []
         end.set()
         sync_api.expect(growing).to_have_count(0, timeout=SLOW)
     last = page.get_by_role("list", name="Messages").get_by_role("listitem").last

@@ -140,6 +140,29 @@ def test_what_can_not_be_stored_is_not_shown_either() -> None:
     writing.end()
 
 
+def test_who_begins_to_follow_in_the_middle_sees_the_rest_once_the_lease_was_renewed() -> None:
+    item = asked(is_followed=False)
+    writing = begun("The fer", "ry leaves", " at noon.")
+    writing.go_on()
+    following.follow(item.chatbot_id, "panel", "one")
+    writing.lease.renew()
+    writing.go_on()
+    eventually(partial(shows, item, "The ferry leaves"))
+    writing.end()
+
+
+def test_what_is_very_long_is_seen_as_far_as_anybody_reads_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(showing, "LONGEST", 5)
+    item = asked()
+    writing = begun("The", " ferry")
+    writing.go_on()
+    eventually(partial(shows, item, "The"))
+    writing.go_on()
+    eventually(partial(shows, item, "The f"))
+    writing.end()
+    assert transcript()[1] == ("assistant", "The ferry")
+
+
 class Statements(logging.Handler):
     """What was asked of the table."""
 
