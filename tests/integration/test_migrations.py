@@ -209,6 +209,12 @@ def test_a_version_can_not_be_changed_by_anybody(database_url: DatabaseUrl, chan
         rows(database_url, change)
 
 
+def test_what_only_concerns_the_present_is_not_logged_by_postgresql(postgresql_url: DatabaseUrl) -> None:
+    runner.deploy(target(postgresql_url, FOLDER))
+    unlogged = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relpersistence = 'u'"
+    assert rows(postgresql_url, unlogged) == [("followed_threads",)]
+
+
 def test_the_previous_release_can_still_insert_after_each_addition(database_url: DatabaseUrl) -> None:
     """Old code does not know the new columns: during a deploy it still runs."""
     deploy_up_to(database_url, 1)

@@ -114,9 +114,7 @@ def show(conversation_id: int) -> str:
 @pages.get("/<int:conversation_id>/messages")
 def messages(conversation_id: int) -> str:
     """What is new in the transcript, for the script of the page."""
-    thread = _thread(find_conversation(conversation_id))
-    news.follow(thread)
-    return _fragment(news.since(thread, live.place()))
+    return _fragment(news.followed(_thread(find_conversation(conversation_id)), live.place()))
 
 
 @pages.get("/<int:conversation_id>/live")
@@ -125,11 +123,7 @@ def follow(conversation_id: int) -> AnyResponse:
 
     def look(place: Place) -> News | None:
         conversation = access.conversations(g.user).where(Conversation.id == conversation_id).get_or_none()
-        if conversation is None:
-            return None
-        thread = _thread(conversation)
-        news.follow(thread)
-        return news.since(thread, place)
+        return news.followed(_thread(conversation), place) if conversation else None
 
     return live.stream(look, _fragment)
 

@@ -102,6 +102,12 @@ def follow(thread: Thread) -> None:
         following.follow(thread.chatbot_id, thread.channel, thread.name)
 
 
+def followed(thread: Thread, place: Place) -> News:
+    """What came after the place, for somebody who goes on looking."""
+    follow(thread)
+    return since(thread, place)
+
+
 def _open_items(thread: Thread) -> list[InboxItem]:
     of_thread = (
         (InboxItem.chatbot == thread.chatbot_id)

@@ -63,11 +63,8 @@ def follow(chatbot_id: int, thread: str) -> AnyResponse:
     _news(_partner(chatbot_id, thread), thread)
 
     def look(place: Place) -> News | None:
-        if not access.chatbots(g.user).where(Chatbot.id == chatbot_id).exists():
-            return None
-        followed = Thread(chatbot_id, CHANNEL, thread)
-        news.follow(followed)
-        return news.since(followed, place)
+        is_theirs = access.chatbots(g.user).where(Chatbot.id == chatbot_id).exists()
+        return news.followed(Thread(chatbot_id, CHANNEL, thread), place) if is_theirs else None
 
     return live.stream(look, _fragment)
 
