@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -120,7 +120,7 @@ class Backfill:
         if self._max_errors is not None and new.failed > self._max_errors:
             self._database.last_statement = ""
             raise TooManyErrors(self.tally.table, new.failed, self._max_errors, named(new.failures, new.failed))
-        keep({"table": self.tally.table, **asdict(new)})
+        keep({"table": self.tally.table, **vars(new)})
 
     @contextmanager
     def _transaction(self, care: Care) -> Iterator[None]:

@@ -183,3 +183,42 @@ def test_a_row_that_somebody_holds_is_waited_for_in_several_tries(postgresql_url
     runner.deploy(target(postgresql_url, folder, tell=tell, patience=Patience(lock_timeout=0.2, attempts=3)))
     assert [event.tally.done for event in told if event.tally] == [0, 3, 6, 9, 9]
     assert [event.kind for event in told].count("blocked") == 1
+
+
+SIZED = """
+migrator.sql('''
+    CREATE DOMAIN short AS varchar(3);
+    CREATE TABLE sized (id integer PRIMARY KEY, a varchar(3), b char(3), c bit(3), d short, e text)
+''')
+"""
+FILL_SIZED = """
+class Sized(pw.Model):
+    a, b, c, d, e = (pw.Field(null=True) for _ in range(5))
+    class Meta:
+        table_name = "sized"
+Sized.bind(database)
+texts = {1: "abc", 2: "abcd", 3: None}
+bits = {1: "101", 2: "1010", 3: None}
+migrator.backfill(Sized, lambda row: COLUMNS, batch=1, max_errors=None)
+"""
+TEXTS = '{"a": texts[row.id], "b": texts[row.id], "d": texts[row.id], "e": row.id if row.id == 1 else "x"}'
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (TEXTS, [("abc", "abc", None, "abc", "1"), (None,) * 5, (None, None, None, None, "x")]),
+        ('{"c": bits[row.id]}', [(None, None, "101", None, None), (None,) * 5, (None,) * 5]),
+    ],
+    ids=["texts", "bits"],
+)
+def test_a_value_that_is_too_long_is_refused_and_not_cut(
+    postgresql_url: DatabaseUrl, tmp_path: Path, columns: str, expected: list[tuple[str | None, ...]]
+) -> None:
+    """The rows of a batch are one statement, whose values are cast."""
+    write(tmp_path / "m", "001_sized", SIZED)
+    runner.deploy(target(postgresql_url, tmp_path / "m"))
+    rows(postgresql_url, "INSERT INTO sized (id) VALUES (1), (2), (3)")
+    last = backfill(postgresql_url, tmp_path / "m", FILL_SIZED.replace("COLUMNS", columns))[-1]
+    assert [key for key, _ in last.failures] == [2], last.failures
+    assert rows(postgresql_url, "SELECT a, b, c, d, e FROM sized ORDER BY id") == expected
