@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from service.migrate import connection, files, heal, plan, tables
+from service.migrate import connection, files, heal, plan, tables, warmup
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused, Unproven
 from service.migrate.history import History, Ledger
@@ -94,6 +94,7 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
         done: list[Event] = []
         waits = database.waits
         if _has_work(ledger, decided):
+            warmup.begin()
             with _locked(target, database) as history:
                 waits = history.waits_before
                 decided = decide(history.read())

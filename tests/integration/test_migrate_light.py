@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.sql import Composable
 
 from service.migrate.errors import MigrationFailed
+from service.migrate.lock import deploy_lock
 from service.migrate.runner import deploy
 from service.url import DatabaseUrl
 from tests.support.migrations import rows, table, target, write
@@ -44,6 +45,18 @@ def folder(tmp_path: Path) -> Path:
 def test_a_deploy_of_plain_sql_goes_without_the_other_verbs(database_url: DatabaseUrl, folder: Path) -> None:
     said, found = imported(database_url, folder, "deploy", of=(*VERBS, *LATER, "argparse", "random"))
     assert ("002_b" in said, found) == (True, "")
+
+
+def test_what_the_work_needs_is_imported_while_the_lock_is_waited_for(database_url: DatabaseUrl, folder: Path) -> None:
+    code = (
+        "import sys, threading; from service.migrate.cli import main\n"
+        f"code = main(['--dir', {str(folder)!r}, 'deploy', '--lock-wait', '0'])\n"
+        "[each.join() for each in threading.enumerate() if each is not threading.current_thread()]\n"
+        "print(code, 'service.migrate.apply' in sys.modules)"
+    )
+    with deploy_lock(database_url, seconds=5, on_wait=lambda *_: None):
+        done = run(sys.executable, "-c", code, env=environment(database_url))
+    assert done.stdout.splitlines()[-1] == "2 True", done.stderr
 
 
 def test_a_verb_that_is_needed_is_brought_in(database_url: DatabaseUrl, folder: Path) -> None:
