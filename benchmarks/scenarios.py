@@ -132,8 +132,9 @@ def parts(bench: Bench) -> Result:
     """What a deploy consists of: each process does what the one before it does, and one thing more."""
     url, few = (bench.databases.url(bench.applied(SLIPWAY, count)) for count in (MANY, FEW))
     driver = "sqlite3" if bench.databases.is_sqlite else "psycopg2"
-    library = [driver, "argparse", "pathlib", "typing", "logging"]
-    peewee = [*library, "peewee", "peewee_migrate"]
+    library = [driver, "pathlib", "typing", "logging", "ast"]
+    peewee = [*library, "peewee"]
+    ours = [*peewee, "service.migrate.console", "service.migrate.apply"]
     contenders = [
         tools.imports("the interpreter"),
         tools.imports("+ the driver", driver),
@@ -141,8 +142,9 @@ def parts(bench: Bench) -> Result:
         replace(SLIPWAY.deploy(bench.project(SLIPWAY, FEW), few), name=f"no-op, {FEW} files"),
         replace(SLIPWAY.deploy(bench.project(SLIPWAY, MANY), url), name=f"no-op, {MANY:,} files"),
         tools.imports("the driver and the standard library of a deploy", *library),
-        tools.imports("+ peewee and peewee-migrate", *peewee),
-        tools.imports("+ our own modules", *peewee, "service.migrate.console", "service.migrate.apply"),
+        tools.imports("+ peewee", *peewee),
+        tools.imports("+ our own modules", *ours),
+        tools.imports("+ peewee-migrate and the other verbs", *ours, "service.migrate.verbs"),
         bench.deploy(SLIPWAY, 1, name="1 pending"),
         bench.deploy(SLIPWAY, SOME, name=f"{SOME} pending"),
     ]
