@@ -68,9 +68,12 @@ def test_a_stream_shows_what_becomes_of_a_message(
 
 
 def _events(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, dict[str, str]]]]:
+    event = ""
     for line in lines:
         if line.startswith("event: "):
-            yield line.removeprefix("event: "), json.loads(next(lines).removeprefix("data: "))
+            event = line.removeprefix("event: ")
+        if line.startswith("data: "):
+            yield event, json.loads(line.removeprefix("data: "))
 
 
 @ONE_ENGINE
