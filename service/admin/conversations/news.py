@@ -8,7 +8,7 @@ from typing import NamedTuple
 import peewee as pw
 
 from service.admin.conversations import transcript
-from service.admin.conversations.transcript import MESSAGES_SHOWN, Transcript
+from service.admin.conversations.transcript import MESSAGES_SHOWN, Said, Transcript
 from service.admin.parts.paging import read_id
 from service.chat import following
 from service.models import DEAD, DONE, LEASED, Conversation, FollowedThread, InboxItem, Message, ToolLog
@@ -144,10 +144,10 @@ def _transcript(conversation: Conversation | None, place: Place | None) -> Trans
     late_calls = ToolLog.select(ToolLog.message).where(ToolLog.session == conversation, ToolLog.id > place.call)
     is_new = (Message.id > place.message) | Message.id.in_(late_calls)
     query = transcript.said(conversation).where(is_new).order_by(Message.id.desc()).limit(MESSAGES_SHOWN)
-    return transcript.of(list(query)[::-1])
+    return transcript.of(transcript.read(query)[::-1])
 
 
-def _unsaid(conversation: Conversation | None, messages: list[Message], items: list[InboxItem]) -> list[InboxItem]:
+def _unsaid(conversation: Conversation | None, messages: list[Said], items: list[InboxItem]) -> list[InboxItem]:
     """Without those that the transcript holds already: what was given up with an apology, and what is tried again."""
     if conversation is None or not items:
         return items
