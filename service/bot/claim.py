@@ -47,7 +47,13 @@ CROSS JOIN LATERAL (SELECT mine.id FROM {table} mine WHERE {is_free} FOR UPDATE 
 _LEASE = """
 UPDATE {table}
 SET state = 'leased', attempts = attempts + 1, leased_by = :holder, leased_until = :later, begun_at = :now
-WHERE id = ({free}) RETURNING {told}"""
+WHERE id = ({free}) RETURNING {told}, {others} AS has_others"""
+# Whether a claim is worth its while: is there anything that nobody holds, and beside the row that is taken, anything?
+_LOOSE = """
+SELECT 1 FROM {table} WHERE state IN ('queued', 'leased') AND {is_wanted}
+AND (state = 'queued' OR leased_until < :now OR leased_by = :holder) LIMIT 1"""
+_OTHERS = """
+EXISTS (SELECT 1 FROM {table} other WHERE state IN ('queued', 'leased') AND {is_wanted} AND other.id <> {table}.id)"""
 # What waits is read in the order of an index, and never all of it to be sorted. The lanes' sort is of a few.
 _SETTINGS = "SET LOCAL enable_sort = off; SET LOCAL jit = off; "
 
@@ -57,6 +63,12 @@ class _Turn(NamedTuple):
 
     look: Statement
     take: Statement
+
+
+def is_worthwhile(queue: Queue[Any], holder: str) -> bool:
+    """Is there anything to claim at all? A cheap look, for whoever is woken together with all others."""
+    with connection():
+        return _loose(queue).row(holder=holder, channel=queue.channel) is not None
 
 
 def claim(queue: Queue[J], holder: str, seconds: float) -> Lease[J] | None:
@@ -79,6 +91,11 @@ def _taken(turn: _Turn, values: dict[str, Any], has_one_writer: bool) -> dict[st
 
 
 @lru_cache
+def _loose(queue: Queue[Any]) -> Statement:
+    return Statement(_filled(queue, _LOOSE))
+
+
+@lru_cache
 def _front(queue: Queue[Any]) -> _Turn:
     return _statements(queue, _FRONT, FRONT)
 
@@ -97,7 +114,8 @@ def _rest(queue: Queue[Any]) -> Statement:
 def _statements(queue: Queue[Any], candidates: str, size: int) -> _Turn:
     parts = {"candidates": _filled(queue, candidates, size=size), "is_free": _filled(queue, _IS_FREE)}
     look = _filled(queue, _FREE_SQLITE, **parts)
-    take, locking = (_filled(queue, _LEASE, free=free) for free in (look, _filled(queue, _FREE_POSTGRESQL, **parts)))
+    locking = _filled(queue, _FREE_POSTGRESQL, **parts)
+    take, locking = (_filled(queue, _LEASE, free=free, others=_filled(queue, _OTHERS)) for free in (look, locking))
     return _Turn(Statement(look), Statement(take, postgresql=_SETTINGS + locking))
 
 

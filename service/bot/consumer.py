@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple
 
-from service.bot.claim import claim
+from service.bot.claim import claim, is_worthwhile
 from service.bot.keeper import Keeper
 from service.bot.lease import J, Lease, LeaseLost, Queue
 from service.bot.metrics import Metrics
@@ -86,14 +86,18 @@ class Consumer(Generic[J]):
     def drain(self) -> None:
         """All that can be done at the moment, on one connection."""
         with connection():
-            while not self.stop.is_set() and self.step():
+            if not is_worthwhile(self.queue, self.holder):
+                return
+            while not self.stop.is_set() and (lease := self.step()):
                 self.beat()
+                if self.waker.is_told and not lease.item.has_others:
+                    return  # of what has come since, it is told
 
-    def step(self) -> bool:
-        """Work on one row; False when there was none."""
+    def step(self) -> Lease[J] | None:
+        """Work on one row; None when there was none."""
         lease = claim(self.queue, self.holder, self.seconds)
         if lease is None:
-            return False
+            return None
         self.in_hand = lease
         if lease.item.attempts == 1:
             self.metrics.received(self.queue.name)
@@ -106,7 +110,7 @@ class Consumer(Generic[J]):
             log.warning("%s Its result is dropped.", lost)
         finally:
             self.in_hand = None
-        return True
+        return lease
 
     def _attempt(self, lease: Lease[J], is_late: threading.Event) -> None:
         began = time.monotonic()

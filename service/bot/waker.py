@@ -18,6 +18,10 @@ SHORT, LONG = 0.2, 1.0
 
 
 class Waker(Protocol):
+    """`is_told`: it hears of whatever is stored, also while nobody waits, unless the notification gets lost."""
+
+    is_told: bool
+
     def wait(self, stop: threading.Event) -> None:
         """Return when it is worth looking again."""
         ...
@@ -28,6 +32,8 @@ def waker(url: DatabaseUrl, channel: str) -> Waker:
 
 
 class Polling:
+    is_told = False
+
     def wait(self, stop: threading.Event) -> None:
         stop.wait(SHORT)
 
@@ -35,6 +41,8 @@ class Polling:
 class Listening:
     """LISTEN on a connection of its own. A notification may get lost, with the connection or in a pooler: so it
     never waits long without one."""
+
+    is_told = True
 
     def __init__(self, url: DatabaseUrl, channel: str) -> None:
         self._dsn = make_dsn(**{"application_name": "slipway-bot-listen"} | PATIENCE | url.libpq())

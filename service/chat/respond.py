@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from service.chat import context as contexts
-from service.chat import dialogue, search
+from service.chat import dialogue
 from service.chat.cancel import IsCancelled, never
 from service.chat.context import Context
 from service.chat.dialogue import Piece
 from service.chat.outside import Outside
 from service.chat.providers import Cut, Providers, Usage
 from service.chat.retrieval import Retrieved
+from service.chat.saying import say
 from service.chat.text import presentable, shortened, storable
 from service.chat.tools.offer import Called
 from service.chat.wake import OUTBOX
@@ -29,13 +30,6 @@ UNTITLED = "Untitled"
 APOLOGY = "I am sorry, I can't answer this right now. Your message is kept, and whoever looks after me can see why."
 LARGEST = 2**31 - 1  # what an integer column holds
 
-_BLANK = dict.fromkeys(Message._meta.sorted_field_names)
-_SAY = Statement("""
-    INSERT INTO messages (chatbot_id, conversation_id, user_id, persona_id, role, content, reply_to_id, metadata,
-                          created_at, duration_ms, input_tokens, output_tokens, error)
-    VALUES (:chatbot, :conversation, :user, :persona, :role, :content, :reply_to, :metadata,
-            :created_at, :duration_ms, :input_tokens, :output_tokens, :error)
-    RETURNING id""")
 _TOUCH = Statement("""
     UPDATE conversations SET updated_at = :updated_at, chatbot_version_id = :version, title = :title WHERE id = :id""")
 _ANSWER = Statement("UPDATE inbox SET reply_id = :reply WHERE id = :id")
@@ -232,11 +226,7 @@ def _mark(item: InboxItem) -> dict[str, Any]:
 
 
 def _say(context: Context, conversation: Conversation, **values: Any) -> Message:
-    said = Message(chatbot=context.item.chatbot_id, conversation=conversation, user=context.user, **values)
-    stored = {**_BLANK, **said.__data__, "metadata": json.dumps(said.metadata)}
-    [(said.id,)] = _SAY.rows(**stored)
-    search.index(said)
-    return said
+    return say(Message(chatbot=context.item.chatbot_id, conversation=conversation, user=context.user, **values))
 
 
 def _origin(item: InboxItem) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from service.chat.words import found, wanted, words
 from service.database import connection, is_sqlite, proxy, writing
 from service.models import Message
 
-__all__ = ["Piece", "excerpt", "highlight", "index", "index_missing", "matching", "words"]
+__all__ = ["Piece", "excerpt", "highlight", "index", "index_missing", "kept", "matching", "words"]
 
 # A tsvector holds less than 1 MB (PostgreSQL manual, 12.11), and a question of more words than this narrows no further.
 BYTES_KEPT, WORDS_ASKED, QUESTION_READ = 400_000, 24, 1_000
@@ -32,7 +32,7 @@ class Piece(NamedTuple):
 
 def index(message: Message) -> None:
     """Keep the words of the message. Belongs into the transaction that writes it."""
-    _keep(message.id, _words_of(message))
+    _keep(message.id, kept(message))
 
 
 def index_missing(limit: int, below: int | None = None) -> list[int]:
@@ -44,11 +44,11 @@ def index_missing(limit: int, below: int | None = None) -> list[int]:
         if below is not None:
             missing = missing.where(Message.id < below)
         # Looked up and thought about before the transaction: on SQLite it keeps everybody else from writing.
-        found = [(message.id, _words_of(message)) for message in missing.order_by(Message.id.desc()).limit(limit)]
+        found = [(message.id, kept(message)) for message in missing.order_by(Message.id.desc()).limit(limit)]
         with writing(database):
-            for number, kept in found:
-                _keep(number, kept)
-    return [number for number, _kept in found]
+            for number, its_words in found:
+                _keep(number, its_words)
+    return [number for number, _its_words in found]
 
 
 def matching(text: str) -> Any:
@@ -104,21 +104,22 @@ def _hits(content: str, text: str) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _words_of(message: Message) -> list[str]:
+def kept(message: Message) -> list[str]:
+    """The words to find the message by, each once."""
     return list(_limited(dict.fromkeys(words(message.content))))
 
 
-def _keep(number: int, kept: list[str]) -> None:
+def _keep(number: int, its_words: list[str]) -> None:
     if is_sqlite(proxy.obj):
-        proxy.obj.execute_sql(_KEEP_SQLITE, (" ".join(map(_opaque, kept)), number))
+        proxy.obj.execute_sql(_KEEP_SQLITE, (" ".join(map(_opaque, its_words)), number))
     else:
-        proxy.obj.execute_sql(_KEEP_POSTGRESQL, (kept, number))
+        proxy.obj.execute_sql(_KEEP_POSTGRESQL, (its_words, number))
 
 
-def _limited(kept: Iterable[str]) -> Iterator[str]:
+def _limited(its_words: Iterable[str]) -> Iterator[str]:
     """As many as can be stored; who writes a megabyte of different words is found by the first of them."""
     size = 0
-    for word in kept:
+    for word in its_words:
         size += len(word.encode()) + 8
         if size > BYTES_KEPT:
             return

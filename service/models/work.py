@@ -26,6 +26,8 @@ class Job(Table):
     error = pw.TextField(null=True)
     created_at = pw.DateTimeField(default=utc_now)
     finished_at = pw.DateTimeField(null=True)
+    # Not a column: whoever took it was told that there are others in the queue.
+    has_others = True
 
 
 class InboxItem(Job):

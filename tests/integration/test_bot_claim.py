@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.bot.claim import FRONT, LANES, claim
+from service.bot.claim import FRONT, LANES, claim, is_worthwhile
 from service.bot.inbox import INBOX
 from service.bot.outbox import outbox
 from service.database import connection, is_sqlite, proxy
@@ -105,3 +105,37 @@ def test_an_answer_for_another_channel_is_nobodys_business_even_in_a_flood() -> 
     assert lease is not None
     assert lease.item == last
     assert claim(outbox("telegram"), "two", 30) is None
+
+
+def test_a_claim_is_worthwhile_where_anything_is_not_in_other_hands() -> None:
+    assert not is_worthwhile(INBOX, "one")
+    item = send(make_chatbot(), "Hello")
+    assert is_worthwhile(INBOX, "one")
+    lease = claim(INBOX, "one", 30)
+    assert lease is not None
+    assert not is_worthwhile(INBOX, "two")
+    assert is_worthwhile(INBOX, "one"), "it has dropped what it still holds when it asks"
+    InboxItem.update(leased_until=item.created_at).execute()
+    assert is_worthwhile(INBOX, "two"), "whoever had it is dead"
+    lease.finish()
+    assert not is_worthwhile(INBOX, "one")
+
+
+def test_an_answer_for_another_channel_makes_no_claim_worthwhile() -> None:
+    chatbot = make_chatbot()
+    talk = Conversation.create(chatbot=chatbot, title="Talk", channel="pigeon", thread="one")
+    said: Any = Message.create(chatbot=chatbot, conversation=talk, role="assistant", content="Hi.")
+    OutboxItem.create(conversation=talk, message=said, channel="pigeon")
+    assert not is_worthwhile(outbox("telegram"), "one")
+    assert is_worthwhile(outbox("pigeon"), "one")
+
+
+def test_who_takes_a_message_is_told_whether_there_are_others() -> None:
+    chatbot = make_chatbot()
+    for _ in range(2):
+        send(chatbot, "Hello")
+    lease = claim(INBOX, "one", 30)
+    assert lease is not None
+    assert lease.item.has_others
+    lease.finish()
+    assert not taken().has_others

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import peewee as pw
 import pytest
@@ -225,6 +226,28 @@ def test_an_answer_that_takes_too_long_is_broken_off_and_tried_again(caplog: pyt
     assert transcript() == [("user", "A private question"), ("assistant", "Hi.")]
 
 
+@pytest.mark.parametrize(("is_told", "claims"), [(True, 3), (False, 4)])
+def test_who_is_told_of_what_comes_does_not_ask_after_the_last_one(
+    is_told: bool, claims: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chatbot, asked = make_chatbot(), []
+
+    def counted(*given: Any) -> Any:
+        asked.append(given)
+        return claim(*given)
+
+    monkeypatch.setattr("service.bot.consumer.claim", counted)
+    for number in range(3):
+        send(chatbot, f"{number}")
+    worker = answering(Recorder("Hi."))
+    worker.waker.is_told = is_told
+    worker.drain()
+    assert len(transcript()) == 6
+    assert len(asked) == claims
+    worker.drain()
+    assert len(asked) == claims, "a look is enough to see that there is nothing"
+
+
 def test_what_hears_no_reproach_loses_its_lease() -> None:
     item, deaf = send(make_chatbot(), "Hello"), Endless(hears=False)
     worker = answering(deaf)
@@ -263,6 +286,8 @@ def test_a_loop_survives_an_error_that_nobody_foresaw() -> None:
     worker = answering(Recorder("Hi."))
 
     class Broken:
+        is_told = False
+
         def wait(self, stop: threading.Event) -> None:
             calls.append(time.monotonic())
             if len(calls) == 1:

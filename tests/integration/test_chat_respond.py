@@ -51,6 +51,11 @@ def test_a_message_and_its_answer_are_written_together() -> None:
     assert (talk.channel, talk.thread, talk.title) == ("panel", "one", "Hello")
 
 
+def test_a_message_without_a_word_in_it_is_answered_as_well() -> None:
+    assert answer(send(make_chatbot(), "?!"), Recorder("…")).content == "…"
+    assert transcript() == [("user", "?!"), ("assistant", "…")]
+
+
 @on_sqlite
 def test_an_answer_in_the_panel_needs_no_delivery() -> None:
     answer(send(make_chatbot(), "Hello"))
