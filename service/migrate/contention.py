@@ -61,7 +61,7 @@ def timeouts(
     """The statements that set them: none on SQLite."""
     lock = 0 if is_concurrent else patience.lock_timeout
     return [
-        ("SELECT set_config(?, ?, ?)", [name, f"{seconds * 1000:.0f}ms", is_local])
+        (f"SET {'LOCAL' if is_local else 'SESSION'} {name} = ?", [f"{seconds * 1000:.0f}ms"])
         for name, seconds in (("lock_timeout", lock), ("statement_timeout", patience.statement_timeout))
         if (seconds or not is_local) and not database.is_sqlite
     ]

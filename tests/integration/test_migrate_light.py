@@ -85,7 +85,7 @@ def test_each_migration_takes_four_round_trips(
     deploy(target(postgresql_url, tmp_path / "migrations"))
     first, *_, last = (number for number, sql in enumerate(Counted.sent) if sql.startswith("CREATE TABLE x"))
     assert last - first == 4 * 4
-    assert "BEGIN; SELECT set_config" in Counted.sent[first - 1]
+    assert "BEGIN; SET LOCAL lock_timeout" in Counted.sent[first - 1]
 
 
 BOTH = """
