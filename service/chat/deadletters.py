@@ -99,13 +99,19 @@ def _seen(user: User, kind: Kind) -> Any:
 
 def _inbox(user: User) -> Any:
     """An apology, if one could be written, tells the conversation; else it is found by the name that the item has."""
-    named = (
+    columns = (*_common(InboxItem), Conversation.id.alias("conversation_id"), InboxItem.content.alias("text"))
+    return _dead(user, "inbox", *columns).join_from(
+        InboxItem, Conversation, pw.JOIN.LEFT_OUTER, on=is_of_conversation()
+    )
+
+
+def is_of_conversation() -> Any:
+    """By the name that an item of the inbox has for it: the conversation may not be there yet."""
+    return (
         (Conversation.chatbot == InboxItem.chatbot)
         & (Conversation.channel == InboxItem.channel)
         & (Conversation.thread == InboxItem.thread)
     )
-    columns = (*_common(InboxItem), Conversation.id.alias("conversation_id"), InboxItem.content.alias("text"))
-    return _dead(user, "inbox", *columns).join_from(InboxItem, Conversation, pw.JOIN.LEFT_OUTER, on=named)
 
 
 def _outbox(user: User) -> Any:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import peewee as pw
 
 from service.chat import access
-from service.chat.deadletters import ATTEMPTS, KINDS, Kind
+from service.chat.deadletters import ATTEMPTS, KINDS, Kind, is_of_conversation
 from service.database import connection
-from service.models import LEASED, QUEUED, Chatbot, InboxItem, Message, OutboxItem, User
+from service.models import LEASED, QUEUED, Chatbot, Conversation, InboxItem, Message, OutboxItem, User
 from service.models.base import shared_now, utc_now
 
 # The rows of a lane are worked on one after the other.
@@ -31,6 +31,7 @@ class Item:
     kind: Kind
     id: int
     chatbot: str
+    conversation_id: int | None
     channel: str
     text: str
     state: str
@@ -70,7 +71,10 @@ def listed(user: User, kind: Kind, limit: int = 50) -> list[Item]:
     """What waits for the chatbots that the user may see, in the order in which it came."""
     model = _model(kind)
     with connection():
-        rows = _open(user, kind, *_columns(kind)).order_by(model.id).limit(limit).namedtuples()
+        query = _open(user, kind, *_columns(kind))
+        if kind == "inbox":
+            query = query.join_from(InboxItem, Conversation, pw.JOIN.LEFT_OUTER, on=is_of_conversation())
+        rows = query.order_by(model.id).limit(limit).namedtuples()
         return [_item(kind, row._asdict()) for row in rows]
 
 
@@ -132,5 +136,6 @@ def _columns(kind: Kind) -> tuple[Any, ...]:
     return (
         *(model.id, model.channel, model.state, model.attempts, model.available_at, model.created_at),
         *(Chatbot.title.alias("chatbot"), text.alias("text"), model.error.alias("reason")),
+        (Conversation.id if kind == "inbox" else OutboxItem.conversation).alias("conversation_id"),
         *(model.leased_by.alias("holder"), model.begun_at, _is_held(model).alias("is_in_hand")),
     )

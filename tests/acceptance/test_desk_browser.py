@@ -127,6 +127,22 @@ def test_an_answer_is_seen_growing_where_one_is_and_typing_goes_on(
     assert site.noise == []
 
 
+def test_a_message_is_sent_without_leaving_the_keyboard(site: Site, talk: Conversation) -> None:
+    site.start_worker()
+    page = opened(site, "/talk/", viewport=DESK)
+    box = composer(page)
+    box.fill("First line")
+    box.press("Enter")
+    box.type("second line")
+    assert box.input_value() == "First line\nsecond line", "Enter alone is a new line"
+    box.press("Control+Enter")
+    shows(page, "You wrote: “First line")
+    composer(page).fill("And again")
+    composer(page).press("Control+Enter")
+    shows(page, "You wrote: “And again”.")
+    assert site.noise == []
+
+
 def test_where_there_is_no_stream_the_page_asks(site: Site, talk: Conversation) -> None:
     page = site.open(viewport=PHONE)
     page.route(re.compile(r"/live\?"), lambda route: route.fulfill(status=204))

@@ -36,7 +36,9 @@ def counted(chatbot: Chatbot, days_ago: int = 0, **sums: object) -> None:
 
 def figures(page: str) -> dict[str, tuple[str, str]]:
     """By name: the number of the period, and of the one before."""
-    found = re.findall(r"<dt>([^<]+)</dt><dd[^>]*>([^<]*)</dd><dd class=\"quiet\">before: ([^<]*)</dd>", page)
+    found = re.findall(
+        r"<dt>([^<]+)</dt><dd[^>]*>(?:<a [^>]+>)?([^<]*)(?:</a>)?</dd><dd class=\"quiet\">before: ([^<]*)</dd>", page
+    )
     return {name: (value, before) for name, value, before in found}
 
 
@@ -89,6 +91,13 @@ def test_the_figures_are_of_the_period_and_beside_them_stand_those_before(browse
     }
 
 
+@ONE_ENGINE
+def test_failed_answers_lead_to_their_conversations(browser: Browser) -> None:
+    counted(make_chatbot(), errors=2)
+    since = TODAY - timedelta(days=6)
+    assert f'<a href="/conversations/?failed=1&since={since}">2</a>' in unescape(browser.read("/?days=7"))
+
+
 @pytest.mark.parametrize(("words", "length"), [("7", 7), ("30", 30), ("90", 90), ("8", 30), ("many", 30)])
 @ONE_ENGINE
 def test_the_period_stands_in_the_address(browser: Browser, words: str, length: int) -> None:
@@ -129,7 +138,7 @@ def counting(**fields: object) -> None:
 
 def test_numbers_that_nobody_counts_any_more_are_said_to_be_old(browser: Browser) -> None:
     make_chatbot()
-    assert "No bot worker has counted anything yet" in browser.read("/")
+    assert "No bot worker has counted these numbers yet." in browser.read("/")
     counting(done_at=utc_now() - timedelta(minutes=1))
     assert "docker compose logs bot" not in browser.read("/")
     counting(done_at=utc_now() - timedelta(hours=3))

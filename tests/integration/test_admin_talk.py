@@ -50,7 +50,7 @@ def talk(browser: Browser, content: str) -> str:
 
 @ONE_ENGINE
 def test_without_a_chatbot_the_page_says_so(browser: Browser) -> None:
-    assert "There is nobody to talk to" in browser.read("/talk/")
+    assert "No chatbot yet" in browser.read("/talk/")
 
 
 def test_a_message_goes_through_the_inbox_to_the_worker_and_its_answer_comes_back(

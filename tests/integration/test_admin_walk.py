@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 
@@ -85,3 +87,31 @@ def test_no_page_has_an_inline_script_or_style_or_asks_another_site(app: Flask) 
     for page in read:
         for forbidden in ("<style", " style=", "<script>", " onclick=", 'src="http', 'href="http'):
             assert forbidden not in page
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize("role", [VIEWER, EDITOR])
+@pytest.mark.parametrize("has_team", [True, False])
+def test_no_page_leads_anybody_to_one_that_refuses_them(app: Flask, role: str, has_team: bool) -> None:
+    user = add_user("ada@example.org", role=role)
+    browser = signed_in(app, user.email)
+    found: set[str] = set()
+    for route in routes(app, furnish(user if has_team else add_user())):
+        if route.method == "GET" and not route.path.endswith("/live"):
+            response = browser.get(route.path)
+            is_page = response.status_code == 200 and response.mimetype == "text/html"
+            found |= set(re.findall(r'(?:href|action)="(/[^"?#]*)', response.text)) if is_page else set()
+    assert len(found) > 10
+    refused = [path for path in sorted(found) if browser.get(path, follow_redirects=True).status_code == 403]
+    assert refused == []
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize(
+    ("role", "words"), [(VIEWER, "Ask an owner to put you into one"), (EDITOR, "Make one, or ask an owner")]
+)
+def test_who_sees_no_chatbot_is_told_what_to_do_about_it(app: Flask, role: str, words: str) -> None:
+    browser = signed_in(app, add_user("ada@example.org", role=role).email)
+    for path in ("/", "/chatbots/"):
+        assert words in browser.read(path)
+        assert ("New chatbot" in browser.read(path)) == (role == EDITOR)

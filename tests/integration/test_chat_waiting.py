@@ -8,7 +8,7 @@ from service.bot.claim import claim
 from service.bot.inbox import INBOX
 from service.chat import waiting
 from service.chat.respond import respond
-from service.models import EDITOR, InboxItem, User
+from service.models import EDITOR, Conversation, InboxItem, User
 from service.models.base import utc_now
 from tests.support.chat import make_chatbot, make_user, send
 from tests.support.providers import Recorder
@@ -46,6 +46,16 @@ def test_what_waits_is_told_from_what_somebody_has_in_hand(owner: User) -> None:
     depth = waiting.depth(owner)["inbox"]
     assert (depth.waiting, depth.in_hand) == (1, 1)
     assert timedelta(minutes=5) <= depth.age < timedelta(minutes=6)
+
+
+def test_what_waits_knows_its_conversation_once_there_is_one(owner: User) -> None:
+    chatbot = make_chatbot()
+    send(chatbot, "Hello", thread="one")
+    (item,) = waiting.listed(owner, "inbox")
+    assert item.conversation_id is None
+    talk = Conversation.create(chatbot=chatbot, title="talk", channel="panel", thread="one")
+    (item,) = waiting.listed(owner, "inbox")
+    assert item.conversation_id == talk.id
 
 
 def test_a_renewed_lease_does_not_change_when_the_attempt_began(owner: User) -> None:

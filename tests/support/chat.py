@@ -6,6 +6,7 @@ import itertools
 from datetime import timedelta
 from typing import Any
 
+from service.chat import search, versions
 from service.chat.receive import receive
 from service.models import Chatbot, Conversation, Creator, CreatorUser, InboxItem, Message, User
 from service.models.base import utc_now
@@ -51,3 +52,16 @@ def transcript(thread: str = "one") -> list[tuple[str, str]]:
 
 def asked(thread: str = "one") -> list[str]:
     return [content for role, content in transcript(thread) if role == "user"]
+
+
+def begin(chatbot: Chatbot, title: str, **fields: Any) -> Conversation:
+    values = {"channel": "telegram", "thread": title, "chatbot_version": versions.current(chatbot)} | fields
+    return Conversation.create(chatbot=chatbot, title=title, **values)
+
+
+def say(conversation: Conversation, role: str, content: str, **fields: Any) -> Message:
+    message = Message.create(
+        chatbot=conversation.chatbot, conversation=conversation, role=role, content=content, **fields
+    )
+    search.index(message)
+    return message

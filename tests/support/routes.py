@@ -116,7 +116,7 @@ ROUTES = {
     "GET /studio/row/<path:table>/<row>": OWNER,
     "GET /studio/rows/<path:table>": OWNER,
     "GET /studio/table/<path:table>": OWNER,
-    "GET /talk/": VIEWER,
+    "GET /talk/": EDITOR,
     "POST /talk/": EDITOR,
     "GET /talk/<int:chatbot_id>/<thread>": VIEWER,
     "POST /talk/<int:chatbot_id>/<thread>": EDITOR,

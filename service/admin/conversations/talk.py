@@ -9,6 +9,7 @@ from typing import TypeVar
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from service.admin.access.permissions import needs
 from service.admin.conversations import live, news
 from service.admin.conversations.listing import is_thread_of
 from service.admin.conversations.news import News, Place, Thread
@@ -17,7 +18,7 @@ from service.admin.parts.forms import FirstMessageForm, MessageForm, is_storable
 from service.admin.parts.records import find_chatbot
 from service.chat import access
 from service.chat.receive import receive
-from service.models import Chatbot, Conversation, Persona
+from service.models import EDITOR, Chatbot, Conversation, Persona
 
 pages = Blueprint("talk", __name__, url_prefix="/talk")
 
@@ -28,6 +29,7 @@ RECENT = 8
 
 
 @pages.get("/")
+@needs(EDITOR)
 def index() -> str:
     wanted = {"chatbot": request.args.get("chatbot", None, int), "persona": request.args.get("persona", "")}
     return _first_page(_offering(FirstMessageForm(data=wanted)))

@@ -28,7 +28,8 @@ MEDIAN, SLOW = 0.5, 0.95
 
 
 class Figure(NamedTuple):
-    """A number of the period, and the same of the period before, in words; `is_bad` asks for attention."""
+    """A number of the period, and the same of the period before, in words; `is_bad` asks for attention, and leads to
+    the conversations in question."""
 
     name: str
     value: str
@@ -63,6 +64,7 @@ def index() -> str:
         "dashboard/index.html",
         periods=PERIODS,
         length=length,
+        since=present[0].day,
         figures=_figures(_sum(present), _sum(days[:length])),
         charts=_charts(present),
         busiest=_busiest(present[0].day, today),
