@@ -184,10 +184,12 @@ class Alterations(PeeweeMigrator):
             self.__ops__.append(lambda: self._drop_foreign_key(table, new.column))
         for text in old.checks if old.checks != new.checks else ():
             self.__ops__.append(functools.partial(self._drop_constraint, table, text))
+        if redefinition.is_numbered(old) and not redefinition.is_numbered(new):
+            self.__ops__.append(lambda: self._stop_numbering(table, new.column))
         for sql in redefinition.statements(table, old, new):
             self.sql(sql)
-        if old.field.auto_increment and old.kinds != new.kinds:
-            self.__ops__.append(lambda: self._widen_sequence(table, new))
+        if redefinition.is_numbered(new) and old.kinds != new.kinds:
+            self.__ops__.append(lambda: self._number(table, new))
 
     def _change_own_index(self, model: Any, old: Column, new: Column) -> None:
         """A field that does not speak of its index keeps it; one that is no longer unique loses that."""
@@ -229,10 +231,21 @@ class Alterations(PeeweeMigrator):
         for (name,) in self._names(catalog.FOREIGN_KEYS, table, column):
             self._run(f'ALTER TABLE "{table}" DROP CONSTRAINT "{name}"')
 
-    def _widen_sequence(self, table: str, column: Column) -> None:
-        for (name,) in self._names("SELECT pg_get_serial_sequence(%s, %s)", f'"{table}"', column.column):
-            if name:
-                self._run(f"ALTER SEQUENCE {name} AS {redefinition.type_of(column)}")
+    def _sequence(self, table: str, column: str) -> str:
+        return str(self._names("SELECT pg_get_serial_sequence(%s, %s)", f'"{table}"', column)[0][0] or "")
+
+    def _number(self, table: str, column: Column) -> None:
+        """The sequence of the column gets its type; a column that has none gets one, which goes on after its rows."""
+        if name := self._sequence(table, column.column):
+            self._run(f"ALTER SEQUENCE {name} AS {redefinition.type_of(column)}")
+            return
+        for statement in redefinition.numbering(table, column):
+            self._run(statement)
+
+    def _stop_numbering(self, table: str, column: str) -> None:
+        name = self._sequence(table, column)
+        self._run(f'ALTER TABLE "{table}" ALTER COLUMN "{column}" DROP DEFAULT')
+        self._run(f"DROP SEQUENCE {name}")
 
     def _add_constraint(self, table: str, text: str) -> None:
         if self._is_sqlite:

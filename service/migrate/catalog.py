@@ -19,6 +19,10 @@ SELECT k.conname FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
 JOIN pg_attribute a ON a.attrelid = t.oid AND k.conkey = ARRAY[a.attnum]
 WHERE k.contype = 'f' AND t.relname = %s AND t.relnamespace = current_schema()::regnamespace AND a.attname = %s
 """
+PRIMARY_KEY = """
+SELECT k.conname FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
+WHERE k.contype = 'p' AND t.relname = %s AND t.relnamespace = current_schema()::regnamespace
+"""
 # The server writes an expression in its own way, so that it is asked how it would write this one.
 ASK_NAME = """
 SELECT k.conname FROM pg_constraint k JOIN pg_constraint asked ON asked.conrelid = '_slipway_asked'::regclass

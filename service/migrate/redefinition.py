@@ -30,6 +30,21 @@ def statements(table: str, old: Column, new: Column) -> list[str]:
     return [*found, *(f'ALTER TABLE "{table}" ADD {text}' for text in added)]
 
 
+def is_numbered(column: Column) -> bool:
+    """By a sequence of PostgreSQL."""
+    return column.kinds[1] in _SERIAL
+
+
+def numbering(table: str, column: Column) -> list[str]:
+    """What SERIAL would have made for a new column (PostgreSQL manual, "Serial Types")."""
+    sequence, owner = f'"{table}_{column.column}_seq"', f'"{table}"."{column.column}"'
+    return [
+        f"CREATE SEQUENCE {sequence} AS {type_of(column)} OWNED BY {owner}",
+        f"""SELECT setval('{sequence}', coalesce((SELECT max("{column.column}") FROM "{table}"), 0) + 1, false)""",
+        f"""ALTER TABLE "{table}" ALTER COLUMN "{column.column}" SET DEFAULT nextval('{sequence}')""",
+    ]
+
+
 def type_of(column: Column) -> str:
     """The type on PostgreSQL of a column that is there already."""
     return _SERIAL.get(column.kinds[1], column.kinds[1])

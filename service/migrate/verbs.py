@@ -8,10 +8,11 @@ from typing import Any
 import peewee as pw
 from peewee_migrate.migrator import ORM
 
+from service.migrate import keys
 from service.migrate.alter import Alterations
 from service.migrate.backfill import Backfill
 from service.migrate.rows import Change
-from service.migrate.sqlite import SafeSqliteMigrator
+from service.migrate.sqlite import SafeSqliteMigrator, rebuild
 from service.migrate.steps import Steps, add_sql
 
 
@@ -91,6 +92,38 @@ class Migrator(Alterations):
         else:
             self.sql(f'ALTER TABLE "{model._meta.table_name}" ALTER COLUMN "{field.column_name}" SET DEFAULT {literal}')
         return model
+
+    def change_primary_key(self, model: str | type[pw.Model], *names: str, **numbered: pw.Field) -> Any:
+        """Make these fields the primary key, or none; or a new one that numbers the rows, as `id=pw.AutoField()`.
+        Foreign keys that refer to the old key are in the way."""
+        found: Any = self.__get_model__(model)
+        table, definition = found._meta.table_name, ""
+        for name, field in numbered.items():
+            found._meta.add_field(name, field)
+            names, definition = (name,), keys.definition(field, is_sqlite=self._is_sqlite)
+        columns = [found._meta.combined[name].column_name for name in names]
+        keys.note(found, names)
+
+        def change() -> None:
+            if self._is_sqlite:
+                rebuild(self.__database__, table, keys.redefined(columns, definition))
+                return
+            for statement in keys.statements(table, columns, definition, self._names):
+                self._run(statement)
+
+        self.__ops__.append(change)
+        return found
+
+    def change_settings(self, model: str | type[pw.Model], **settings: Any) -> Any:
+        """Turn `strict_tables` or `without_rowid` on or off, which are SQLite's own; others are noted and not made."""
+        found: Any = self.__get_model__(model)
+        for name, value in settings.items():
+            setattr(found._meta, name, value)
+        words = [word for name, word in keys.SETTINGS.items() if getattr(found._meta, name)]
+        if self._is_sqlite and settings.keys() & keys.SETTINGS.keys():
+            table, edit = found._meta.table_name, keys.with_settings(words)
+            self.__ops__.append(lambda: rebuild(self.__database__, table, edit))
+        return found
 
     def backfill(
         self,

@@ -179,9 +179,12 @@ def test_a_key_grows(studio: Studio) -> None:
 
 def test_what_can_not_be_drafted_is_told_instead_of_left_out(studio: Studio) -> None:
     studio.perfect(bot(name=name()))
-    written = studio.draft(bot(id=pw.IntegerField(), name=name(), meta={"primary_key": pw.CompositeKey("id", "name")}))
+    written = studio.draft(bot(name=name(), mood=pw.CharField(null=True), meta={"table_settings": []}))
     assert written
-    assert "not drafted: bots: primary key (id, name), which is (id) now" in written.notes
+    assert written.notes == ()
+    written = studio.draft(bot(name=name(), meta={"schema": "elsewhere"}), wishes=Wishes(none=True))
+    assert written
+    assert "not drafted: bots: its schema should be 'elsewhere'." in "\n".join(written.notes)
 
 
 def test_what_sql_has_made_is_neither_drafted_again_nor_dropped(studio: Studio) -> None:

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+import copy
+from collections.abc import Iterable
+from dataclasses import replace
 
 from service.migrate.drafting import render
+from service.migrate.drafting.names import Renames, renamed, settled, with_tables_renamed
 from service.migrate.drafting.shape import Column, Index, Table, Tables
 from service.migrate.drafting.source import Source, Text, call, tall
+from service.migrate.keys import SETTINGS
 
+# Settings of a model for which there is no operation, and the SQL that a person writes instead.
+_BY_HAND = {"schema": 'ALTER TABLE "{table}" SET SCHEMA …', "table_settings": 'ALTER TABLE "{table}" SET …'}
 _FILL = "    # Rows that are there already need a value first: until they have one, the next line fails."
-
-
-@dataclass(frozen=True)
-class Renames:
-    """`tables`: old name to new. `columns`: (new name of the table, old column) to new column."""
-
-    tables: Mapping[str, str] = field(default_factory=dict)
-    columns: Mapping[tuple[str, str], str] = field(default_factory=dict)
-
-    def reversed(self) -> Renames:
-        back = {new: old for old, new in self.tables.items()}
-        columns = {(back.get(table, table), new): old for (table, old), new in self.columns.items()}
-        return Renames(back, columns)
 
 
 def operations(old: Tables, new: Tables, renames: Renames) -> list[str]:
     """What leads from `old` to `new`, each operation as indented lines of source."""
-    new = _settled(old, new, renames)
-    lines = [*_rename_tables(renames), *_rename_columns(_with_tables_renamed(old, renames.tables), new, renames)]
-    old = _settled(new, renamed(old, renames), Renames())
+    new = settled(old, new, renames)
+    lines = [*_rename_tables(renames), *_rename_columns(with_tables_renamed(old, renames.tables), new, renames)]
+    old = settled(new, renamed(old, renames), Renames())
     made = [new[name] for name in new if name not in old]
     kept = [(old[name], new[name]) for name in new if name in old]
     order = creation_order(made)
@@ -52,7 +44,7 @@ def operations(old: Tables, new: Tables, renames: Renames) -> list[str]:
 
 def outcome(old: Tables, new: Tables, renames: Renames) -> Tables:
     """The tables after these operations: the new ones, with what was left as it was in the old ones."""
-    before = _settled(new, renamed(old, renames), Renames())
+    before = settled(new, renamed(old, renames), Renames())
 
     def column(table: Table, one: Column) -> Column:
         was = before[table.name].columns.get(one.column) if table.name in before else None
@@ -62,20 +54,22 @@ def outcome(old: Tables, new: Tables, renames: Renames) -> Tables:
 
     return {
         name: replace(table, columns={key: column(table, one) for key, one in table.columns.items()})
-        for name, table in _settled(old, new, renames).items()
+        for name, table in settled(old, new, renames).items()
     }
 
 
 def unsupported(old: Tables, new: Tables) -> list[str]:
-    """What no operation can change: to be told, since nothing is drafted for it."""
+    """What no operation can change: to be told with what to write by hand, since nothing is drafted for it."""
     lines = []
     for name in sorted(old.keys() & new.keys()):
-        for what, before, after in (
-            ("primary key", old[name].key, new[name].key),
-            ("settings", old[name].options, new[name].options),
-        ):
-            if before != after:
-                lines.append(f"{name}: {what} {_told(after)}, which is {_told(before)} now")
+        before, after = (dict(tables[name].options) for tables in (old, new))
+        for setting, sql in _BY_HAND.items():
+            if before.get(setting) != after.get(setting):
+                wanted = after.get(setting)
+                lines.append(
+                    f"{name}: its {setting} should be {wanted!r}. Write migrator.sql('{sql.format(table=name)}') and, "
+                    f'for the next draft, migrator.change_settings("{name}", {setting}={wanted!r}).'
+                )
     return lines
 
 
@@ -87,16 +81,12 @@ def default_of(old: Column, new: Column) -> str:
     return old.default if _same(old.default, new.literal) else new.literal
 
 
-def renamed(tables: Tables, renames: Renames) -> Tables:
-    """The tables under their new names."""
-    found = _with_tables_renamed(tables, renames.tables)
-    return {name: _with_columns_renamed(table, renames.columns) for name, table in found.items()}
-
-
 def _change_table(old: Table, new: Table) -> list[str]:
     added = {name: column for name, column in new.columns.items() if name not in old.columns}
     removed = [column.name for name, column in old.columns.items() if name not in new.columns]
-    lines = _add_columns(new, added)
+    numbered = {name: column for name, column in added.items() if column.field.auto_increment}
+    lines = _add_columns(new, {name: _without_key(added[name]) for name in added if name not in numbered})
+    lines += _change_key(old, new, numbered)
     lines += _change_columns(old, new)
     if removed:
         lines.append(render.line(call("migrator.remove_fields", Text(new.name), *map(Text, removed))))
@@ -105,6 +95,31 @@ def _change_table(old: Table, new: Table) -> list[str]:
     if set(new.constraints) - set(old.constraints):
         lines.append(_set_constraints(new.name, new.constraints))
     return lines
+
+
+def _change_key(old: Table, new: Table, numbered: dict[str, Column]) -> list[str]:
+    """After what belongs to it was added, and before what belonged to it goes. Settings come last, since a table
+    without rowid needs a key."""
+    lines = []
+    if old.key != new.key:
+        names = [Text(new.columns[name].name) for name in new.key if name not in numbered]
+        lines.append(
+            render.line(call("migrator.change_primary_key", Text(new.name), *names, **render.fields(numbered, {})))
+        )
+    before, after = dict(old.options), dict(new.options)
+    settings: dict[str, Source] = {
+        name: str(bool(after.get(name))) for name in SETTINGS if before.get(name) != after.get(name)
+    }
+    return [*lines, *([render.line(call("migrator.change_settings", Text(new.name), **settings))] if settings else [])]
+
+
+def _without_key(column: Column) -> Column:
+    """A column is added first, and becomes the key when all its rows have a value."""
+    if not column.field.primary_key:
+        return column
+    plain = copy.copy(column.field)
+    plain.primary_key = False
+    return replace(column, field=plain)
 
 
 def _add_columns(table: Table, added: dict[str, Column]) -> list[str]:
@@ -241,31 +256,6 @@ def _words(sql: str) -> str:
     return " ".join(sql.split()) if "'" in sql else " ".join(sql.upper().split())
 
 
-def _told(value: object) -> str:
-    if not isinstance(value, tuple) or not value:
-        return "(none)"
-    return "(" + ", ".join("=".join(map(str, one)) if isinstance(one, tuple) else str(one) for one in value) + ")"
-
-
-def _settled(old: Tables, new: Tables, renames: Renames) -> Tables:
-    """The new tables with the names of the fields that the migrations already know, since operations go by these."""
-    known = {
-        (table.name, column.column): column.name
-        for table in _with_tables_renamed(old, renames.tables).values()
-        for column in table.columns.values()
-    }
-    return {
-        table.name: replace(
-            table,
-            columns={
-                name: replace(column, name=known.get((table.name, name), column.name))
-                for name, column in table.columns.items()
-            },
-        )
-        for table in new.values()
-    }
-
-
 def _rename_tables(renames: Renames) -> list[str]:
     return [render.line(call("migrator.rename_table", Text(old), Text(new))) for old, new in renames.tables.items()]
 
@@ -279,41 +269,3 @@ def _rename_columns(old: Tables, new: Tables, renames: Renames) -> list[str]:
         words = Text(old[table].columns[before].name), Text(column.name)
         lines.append(render.line(call("migrator.rename_field", Text(table), *words, **named)))
     return lines
-
-
-def _with_tables_renamed(tables: Tables, names: Mapping[str, str]) -> Tables:
-    def column(one: Column) -> Column:
-        reference = one.reference
-        if reference is None:
-            return one
-        return replace(one, reference=replace(reference, table=names.get(reference.table, reference.table)))
-
-    return {
-        names.get(table.name, table.name): replace(
-            table,
-            name=names.get(table.name, table.name),
-            columns={name: column(one) for name, one in table.columns.items()},
-        )
-        for table in tables.values()
-    }
-
-
-def _with_columns_renamed(table: Table, columns: Mapping[tuple[str, str], str]) -> Table:
-    names = {old: new for (of, old), new in columns.items() if of == table.name}
-
-    def column(one: Column) -> Column:
-        to = one.reference
-        reference = to and replace(to, column=columns.get((to.table, to.column), to.column))
-        return replace(one, column=names.get(one.column, one.column), reference=reference)
-
-    return replace(
-        table,
-        columns={names.get(name, name): column(one) for name, one in table.columns.items()},
-        indexes=tuple(_index_renamed(one, names) for one in table.indexes),
-        key=tuple(names.get(name, name) for name in table.key),
-    )
-
-
-def _index_renamed(index: Index, names: Mapping[str, str]) -> Index:
-    parts = tuple(f'"{names[part[1:-1]]}"' if part[1:-1] in names else part for part in index.parts)
-    return replace(index, parts=parts, columns=tuple(names.get(name, name) for name in index.columns))

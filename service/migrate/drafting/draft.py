@@ -14,9 +14,9 @@ import peewee as pw
 
 from service.migrate import contents, engine, files, shadow
 from service.migrate.connection import explain, is_driver_error
-from service.migrate.drafting import agreement, changes, renames, shape
+from service.migrate.drafting import agreement, changes, names, renames, shape
 from service.migrate.drafting.agreement import Ground
-from service.migrate.drafting.changes import Renames
+from service.migrate.drafting.names import Renames
 from service.migrate.drafting.renames import Wishes
 from service.migrate.drafting.shape import Tables
 from service.migrate.errors import BrokenScript, DatabaseUnreachable, Refused
@@ -69,7 +69,7 @@ def create(url: DatabaseUrl, folder: Path, title: str, models: list[type[pw.Mode
         new = agreement.without_what_sql_made(old, new, ground)
     renaming = renames.settle(old, new, wishes)
     forward = changes.operations(old, new, renaming)
-    notes += [f"not drafted: {line}" for line in changes.unsupported(changes.renamed(old, renaming), new)]
+    notes += [f"not drafted: {line}" for line in changes.unsupported(names.renamed(old, renaming), new)]
     if not forward:
         _refuse_what_is_left(ground, new, notes)
         return None

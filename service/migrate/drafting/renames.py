@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from service.migrate.drafting import changes
-from service.migrate.drafting.changes import Renames
+from service.migrate.drafting import names
+from service.migrate.drafting.names import Renames
 from service.migrate.drafting.shape import Column, Table, Tables
 from service.migrate.errors import Refused
+
+# Two tables that have half of their columns in common may be one under two names.
+_ALIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,9 @@ def settle(old: Tables, new: Tables, wishes: Wishes) -> Renames:
     """The renames between two sets of tables. Raises Refused where one is possible and nobody can be asked, and where
     one was named that is not possible."""
     questions = _Questions(wishes)
-    tables = dict(_pairs(questions, _possible_tables(old, new)))
+    tables = dict(_pairs(questions, _possible_tables(old, new, wishes.given)))
     columns: dict[tuple[str, str], str] = {}
-    before = changes.renamed(old, Renames(tables))
+    before = names.renamed(old, Renames(tables))
     for name in [name for name in new if name in before]:
         possible = [(f"{name}.{one}", f"{name}.{other}") for one, other in _possible_columns(before[name], new[name])]
         for one, other in _pairs(questions, possible):
@@ -63,10 +66,13 @@ def _pairs(questions: _Questions, possible: Iterable[tuple[str, str]]) -> Iterab
             yield old, new
 
 
-def _possible_tables(old: Tables, new: Tables) -> list[tuple[str, str]]:
+def _possible_tables(old: Tables, new: Tables, given: Sequence[str]) -> list[tuple[str, str]]:
+    """The most alike first. Whoever names two tables knows that they are one."""
     gone = [table for name, table in old.items() if name not in new]
     made = [table for name, table in new.items() if name not in old]
-    return [(one.name, other.name) for one in gone for other in made if _signature(one) == _signature(other)]
+    pairs = {(one.name, other.name): _likeness(one, other) for one in gone for other in made}
+    possible = [pair for pair, likeness in pairs.items() if likeness >= _ALIKE or "=".join(pair) in given]
+    return sorted(possible, key=lambda pair: -pairs[pair])
 
 
 def _possible_columns(old: Table, new: Table) -> list[tuple[str, str]]:
@@ -75,8 +81,14 @@ def _possible_columns(old: Table, new: Table) -> list[tuple[str, str]]:
     return [(one.column, other.column) for one in gone for other in made if _are_alike(one, other)]
 
 
-def _signature(table: Table) -> dict[str, tuple[str, str]]:
-    return {name: column.kinds for name, column in table.columns.items()}
+def _likeness(one: Table, other: Table) -> float:
+    """The share of columns that are the same, from 0 to 1; a key that numbers the rows is in every table."""
+    columns = [
+        {(name, column.kinds) for name, column in table.columns.items() if not column.field.auto_increment}
+        for table in (one, other)
+    ]
+    most = max(map(len, columns))
+    return len(columns[0] & columns[1]) / most if most else 1.0
 
 
 def _are_alike(one: Column, other: Column) -> bool:
