@@ -81,6 +81,8 @@ def count_up():
     with database.atomic():
         database.execute_sql("INSERT INTO sketches (text) VALUES ('from a function')")
 migrator.run(count_up)
+migrator.change_primary_key("notes_of_old", "id", "text")
+migrator.change_primary_key("notes_of_old", number=pw.AutoField())
 migrator.remove_model("notes_of_old")
 """
 _OLD_NOTES = """
@@ -127,6 +129,8 @@ migrator.add_constraint("logs", "logs_positive", pw.SQL("CHECK (number > 0)"))
 migrator.drop_constraints("logs", "logs_positive")
 migrator.remove_fields("logs", "author")
 migrator.rename_table("logs", "diary")
+migrator.change_primary_key("diary", "id", "text")
+migrator.change_settings("diary", without_rowid=True)
 """
 _SQL_STEPS = """
 -- atomic: false
