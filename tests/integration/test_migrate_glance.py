@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import arguments, commands, console, defaults, glance, runner
+from service.migrate import arguments, commands, console, contents, defaults, glance, runner
 from service.migrate.cli import main
 from service.url import DatabaseUrl
 from tests.support.migrations import rows, table, target, write
@@ -130,6 +130,16 @@ def test_a_folder_that_is_not_the_history_s_goes_the_whole_way(
 ) -> None:
     DOUBTS[doubt](folder)
     assert [glanced(database_url, folder, command) for command in ("deploy", "status")] == ["", ""]
+
+
+def test_a_glance_reads_no_file_where_one_is_pending(
+    database_url: DatabaseUrl, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole way reads them all, and twice a thousand would be felt."""
+    write(folder, "011_d", table("d"))
+    read: list[object] = []
+    monkeypatch.setattr(contents, "checksums", lambda *given: read.append(given))
+    assert (glanced(database_url, folder), read) == ("", [])
 
 
 UNSETTLED = {
