@@ -2,106 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, NamedTuple
 
 import pytest
 from flask import Flask
-from werkzeug.routing import Rule
 
-from service.api import BODY_LIMIT, tokens
-from service.api.guard import REFUSALS
-from service.api.tokens import CHAT, EXPORT, METRICS, READ, WRITE
-from service.chat import versions
-from service.database import proxy
-from service.models import EDITOR, VIEWER, ApiToken, CreatorUser, User
+from service.api import tokens
+from service.models import EDITOR, VIEWER, ApiToken, User
 from service.models.base import utc_now
 from service.url import DatabaseUrl
-from tests.support.api import Program, Values, error_of, furnish, program, stored
-from tests.support.panel import ONE_ENGINE, add_user, panel, signed_in
-from tests.support.postgresql import Server
+from tests.support.api import Program, error_of, furnish, program, stored
+from tests.support.api_cases import CASES, GUARDED, NAMING, ask, rules
+from tests.support.panel import ONE_ENGINE, add_user, panel
 
-ANYBODY = "anybody"
-
-
-class Case(NamedTuple):
-    """The scope that the address needs, what may be sent there, and the status that it has then."""
-
-    scope: str
-    body: Any = None
-    status: int = 200
-    query: str = ""
-
-
-# A new endpoint adds its line here.
-CASES = {
-    "POST /chat": Case(CHAT, {"chatbot_id": "chatbot_id", "message": "Hello", "wait": 0}, 202),
-    "POST /chat/stream": Case(CHAT, {"chatbot_id": "chatbot_id", "message": "Hello"}),
-    "GET /chat/<int:item_id>": Case(CHAT),
-    "GET /chat/<int:item_id>/stream": Case(CHAT),
-    "GET /chatbots": Case(READ),
-    "POST /chatbots": Case(WRITE, {"title": "New"}, 201),
-    "GET /chatbots/<int:chatbot_id>": Case(READ),
-    "PATCH /chatbots/<int:chatbot_id>": Case(WRITE, {"title": "Newer"}),
-    "GET /chatbots/<int:chatbot_id>/versions": Case(READ),
-    "GET /chatbots/<int:chatbot_id>/versions/<int:number>": Case(READ),
-    "GET /chatbots/<int:chatbot_id>/versions/<int:number>/differences": Case(READ),
-    "POST /chatbots/<int:chatbot_id>/versions/<int:number>/make-current": Case(WRITE, {}),
-    "GET /conversations": Case(READ),
-    "GET /conversations/<int:conversation_id>": Case(READ),
-    "GET /conversations/<int:conversation_id>/messages": Case(READ),
-    "GET /conversations/<int:conversation_id>/export": Case(EXPORT),
-    "DELETE /conversations/<int:conversation_id>": Case(WRITE),
-    "GET /export": Case(EXPORT),
-    "GET /search": Case(READ, query="?q=ferry"),
-    "GET /personas": Case(READ),
-    "POST /personas": Case(WRITE, {"name": "Mate"}, 201),
-    "GET /personas/<int:persona_id>": Case(READ),
-    "PATCH /personas/<int:persona_id>": Case(WRITE, {"name": "Captain"}),
-    "DELETE /personas/<int:persona_id>": Case(WRITE, status=204),
-    "GET /tool-calls": Case(READ),
-    "GET /dead-letters/<any(inbox, outbox):kind>": Case(READ),
-    "POST /dead-letters/<any(inbox, outbox):kind>/<int:letter_id>/retry": Case(WRITE, status=204),
-    "DELETE /dead-letters/<any(inbox, outbox):kind>/<int:letter_id>": Case(WRITE, status=204),
-    "GET /metrics": Case(METRICS),
-    "GET /openapi.json": Case(ANYBODY),
-    "GET /docs": Case(ANYBODY),
-    "GET /static/<path:filename>": Case(ANYBODY),
-}
-GUARDED = [name for name, case in CASES.items() if case.scope != ANYBODY]
-NAMING = [name for name in GUARDED if "_id>" in name]
-SENDING = [name for name in GUARDED if CASES[name].body is not None]
 every_guarded = pytest.mark.parametrize("name", GUARDED)
 
 
 @pytest.fixture
 def app(service_database: DatabaseUrl) -> Flask:
     return panel(service_database)
-
-
-def rules(app: Flask) -> Iterator[tuple[str, Rule]]:
-    for rule in app.extensions["slipway_api"].url_map.iter_rules():
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            yield f"{method} {rule.rule}", rule
-
-
-def ask(caller: Program, name: str, values: Values, **options: Any) -> Any:
-    """The request that the case describes, with these numbers in its address and body."""
-    method, _, path = name.partition(" ")
-    app = caller.client.application.extensions["slipway_api"]
-    rule = next(rule for known, rule in rules(caller.client.application) if known == name)
-    wanted = {key: (values | {"filename": "docs.css"})[key] for key in rule.arguments}
-    with app.test_request_context():
-        path = app.url_for(rule.endpoint, **wanted)
-    if CASES[name].body is not None and "data" not in options:
-        body = {
-            key: values.get(value, value) if isinstance(value, str) else value
-            for key, value in CASES[name].body.items()
-        }
-        options.setdefault("json", body)
-    return caller.ask(method, path + CASES[name].query, **options)
 
 
 def test_every_address_has_a_case(app: Flask) -> None:
@@ -221,139 +140,3 @@ def test_an_unknown_number_is_not_found(app: Flask, number: int) -> None:
     for name in NAMING:
         unknown = {key: number if isinstance(value, int) else value for key, value in values.items()}
         assert error_of(ask(caller, name, unknown)) == "not_found" if "/<int" in name else True, name
-
-
-@ONE_ENGINE
-def test_a_body_that_can_not_be_used_is_refused_and_nothing_is_stored(app: Flask) -> None:
-    user = add_user()
-    caller, values = program(app, user), furnish(user)
-    before = stored()
-    plain = {"content_type": "text/plain"}
-    as_json = {"content_type": "application/json"}
-    for name in SENDING:
-        for status, code, options in (
-            (413, "too_large", {"data": b'{"a": "' + b"x" * BODY_LIMIT + b'"}', **as_json}),
-            (415, "not_json", {"data": b"{}", **plain}),
-            (415, "not_json", {"data": {"message": "a form"}}),
-            (400, "malformed", {"data": b"", **as_json}),
-            (400, "malformed", {"data": b"{", **as_json}),
-            (400, "malformed", {"data": b"\xff\xfe\x00", **as_json}),
-            (400, "malformed", {"data": b'{"config": NaN}', **as_json}),
-            (400, "malformed", {"data": b'{"title": "a", "title": "b"}', **as_json}),
-            (400, "malformed", {"data": b"[" * 200_000, **as_json}),
-            (400, "malformed", {"data": b'{"chatbot_id": ' + b"9" * 5_000 + b"}", **as_json}),
-            (422, "invalid", {"data": b"[]", **as_json}),
-            (422, "invalid", {"data": b"null", **as_json}),
-            (422, "invalid", {"json": {"unknown": 1}}),
-        ):
-            response = ask(caller, name, values, **options)
-            assert (response.status_code, error_of(response)) == (status, code), (name, options)
-    assert stored() == before
-
-
-@ONE_ENGINE
-def test_a_query_that_can_not_be_used_is_refused(app: Flask) -> None:
-    user = add_user()
-    caller = program(app, user)
-    furnish(user)
-    for query in (
-        "cursor=x",
-        "cursor=-1",
-        "cursor=1.0",
-        "cursor=",
-        "limit=0",
-        "limit=101",
-        "limit=1&limit=2",
-        "nope=1",
-    ):
-        response = caller.get(f"/conversations?{query}")
-        assert (response.status_code, error_of(response)) == (422, "invalid"), query
-    for query in (
-        "since=yesterday",
-        "since=2026-11-21",
-        "since=0",
-        "channel=%00",
-        f"thread={'x' * 200}",
-        "chatbot_id=0",
-    ):
-        assert error_of(caller.get(f"/conversations?{query}")) == "invalid", query
-    assert error_of(caller.get("/chatbots/1?x=1")) == "invalid"
-
-
-def test_a_token_asks_so_often_and_is_told_how_often_it_still_may(
-    service_database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.limits.time.time", lambda: 1_800_000_000.0)  # the window does not end meanwhile
-    app = panel(service_database, API_RATE_LIMIT="3")
-    caller, other = program(app), program(app)
-    left = [caller.get("/chatbots").headers["RateLimit-Remaining"] for _ in range(3)]
-    assert left == ["2", "1", "0"]
-    refused = caller.get("/chatbots")
-    assert (refused.status_code, error_of(refused)) == (429, "rate_limited")
-    assert 1 <= int(refused.headers["Retry-After"]) <= 60
-    assert refused.headers["RateLimit-Limit"] == "3"
-    assert other.get("/chatbots").status_code == 200
-
-
-@ONE_ENGINE
-def test_who_guesses_tokens_has_to_wait_but_a_good_one_still_opens(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.limits.time.time", lambda: 1_800_000_000.0)
-    guesser, caller = Program(app, "slw_guess"), program(app)
-    statuses = [guesser.get("/chatbots").status_code for _ in range(REFUSALS + 1)]
-    assert statuses == [401] * REFUSALS + [429]
-    assert caller.get("/chatbots").status_code == 200
-    elsewhere = guesser.get("/chatbots", environ_base={"REMOTE_ADDR": "192.0.2.9"})
-    assert elsewhere.status_code == 401
-
-
-@ONE_ENGINE
-def test_a_mistake_of_ours_says_nothing_of_what_was_sent(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(*_given: object) -> None:
-        raise ZeroDivisionError("somebody's secret")
-
-    monkeypatch.setattr(versions, "current", broken)
-    response = program(app).post("/chatbots", {"title": "New"})
-    assert (response.status_code, error_of(response)) == (500, "internal")
-    assert "secret" not in response.text + caplog.text
-    assert "POST /chatbots failed with ZeroDivisionError at" in caplog.text
-
-
-@pytest.mark.parametrize("service_database", ["postgresql"], indirect=True)
-def test_without_its_database_the_api_says_so_and_recovers(
-    app: Flask, postgresql_server: Server, caplog: pytest.LogCaptureFixture
-) -> None:
-    caller = program(app)
-    proxy.obj.close()
-    postgresql_server.stop()
-    with caplog.at_level(logging.ERROR):
-        response = caller.get("/chatbots")
-    assert (response.status_code, error_of(response)) == (503, "unavailable")
-    assert "GET /chatbots failed with OperationalError" in caplog.text
-    assert caller.get("/openapi.json").status_code == 200
-    postgresql_server.start()
-    assert caller.get("/chatbots").status_code == 200
-
-
-@ONE_ENGINE
-def test_no_connection_outlives_its_request(app: Flask) -> None:
-    caller = program(app)
-    proxy.obj.close()
-    caller.get("/chatbots")
-    assert proxy.obj.is_closed()
-
-
-@ONE_ENGINE
-def test_a_session_of_the_panel_opens_nothing_here(app: Flask) -> None:
-    browser = signed_in(app)
-    assert browser.get("/api/chatbots").status_code == 401
-    assert browser.get("/chatbots/").status_code == 200
-
-
-@ONE_ENGINE
-def test_somebody_who_leaves_a_creator_sees_its_chatbots_no_more(app: Flask) -> None:
-    user = add_user(role=EDITOR)
-    caller, values = program(app, user, tokens.offered(user)), furnish(user)
-    CreatorUser.delete().execute()
-    assert error_of(caller.get(f"/chatbots/{values['chatbot_id']}")) == "not_found"

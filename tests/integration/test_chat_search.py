@@ -6,14 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.chat.providers import built_in
-from service.chat.respond import respond
-from service.chat.search import Piece, excerpt, highlight, index, index_missing, matching
 from service.chat.words import wanted, words
-from service.database import bind, proxy, writing
-from service.models import Chatbot, Message
+from service.database import bind, proxy
 from service.url import DatabaseUrl
-from tests.support.chat import make_chatbot, send
+from tests.support.chat import make_chatbot
+from tests.support.searching import ids, write
 
 CORPUS = (
     "The ferry leaves at 7:45 from pier B.",
@@ -133,20 +130,6 @@ def engines(_copied_sqlite: DatabaseUrl, _copied_postgresql: DatabaseUrl) -> Ite
     proxy.obj.close()
 
 
-def write(texts: tuple[str, ...] | list[str]) -> None:
-    """Exactly these messages, numbered from 1."""
-    chatbot = Chatbot.get()
-    with writing(proxy.obj):
-        Message.delete().execute()
-        for number, text in enumerate(texts, 1):
-            index(Message.create(id=number, chatbot=chatbot, role="user", content=text))
-
-
-def ids(question: str) -> list[int]:
-    found = Message.select(Message.id).where(matching(question)).order_by(Message.id.desc())
-    return [message.id for message in found]
-
-
 def expected(texts: tuple[str, ...] | list[str], question: str) -> list[int]:
     """What matching means, said without a database."""
     asked = wanted(question)[:24]
@@ -194,97 +177,8 @@ def test_both_engines_find_what_has_the_words_whatever_is_written(
 
 
 @pytest.mark.usefixtures("service_database")
-class TestOnEachEngine:
-    def test_no_question_is_an_error(self) -> None:
-        make_chatbot()
-        write(CORPUS)
-        for question in HOSTILE:
-            assert len(ids(question)) < len(CORPUS)
-
-    def test_a_megabyte_of_different_words_is_found_by_the_first(self) -> None:
-        make_chatbot()
-        write([" ".join(f"word{number}" for number in range(150_000))])
-        assert ids("word7 word999") == [1]
-
-    def test_an_answer_is_found_as_soon_as_it_is_written(self) -> None:
-        reply = respond(send(make_chatbot(), "Where is the Fährhaus?"), built_in(), lambda: None)
-        question = reply.reply_to
-        assert ids("fahrhaus where") == [reply.id, question.id]
-
-    def test_a_message_that_changed_is_found_by_its_new_words_alone(self) -> None:
-        make_chatbot()
-        write(["old words"])
-        message = Message.get()
-        message.content = "new ones"
-        index(message)
-        assert (ids("old"), ids("new")) == ([], [1])
-
-    def test_messages_without_words_get_them_the_newest_first(self) -> None:
-        chatbot = make_chatbot()
-        for number in range(5):
-            Message.create(chatbot=chatbot, role="user", content=f"ferry {number}" if number else "…")
-        assert ids("ferry") == []
-        newest = index_missing(2)
-        assert newest == [5, 4]
-        assert [Message.get_by_id(number).content for number in ids("ferry")] == ["ferry 4", "ferry 3"]
-        assert index_missing(100, below=newest[-1]) == [3, 2, 1]
-        assert index_missing(100) == [], "one without a letter counts as done"
-        assert len(ids("ferry")) == 4
-
-    def test_a_message_that_is_deleted_while_its_words_are_looked_for_leaves_none(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        message = Message.create(chatbot=make_chatbot(), role="user", content="ferry")
-
-        def slow(content: str) -> list[str]:
-            Message.delete().where(Message.id == message.id).execute()
-            return words(content)
-
-        monkeypatch.setattr("service.chat.search.words", slow)
-        assert index_missing(10) == [message.id]
-        assert proxy.obj.execute_sql("SELECT count(*) FROM message_search").fetchone() == (0,)
-
-    def test_a_deleted_message_leaves_no_words(self) -> None:
-        make_chatbot()
-        write(["ferry", "ferry"])
-        Message.delete().where(Message.id == 1).execute()
-        assert ids("ferry") == [2]
-        assert proxy.obj.execute_sql("SELECT count(*) FROM message_search").fetchone() == (1,)
-
-
-@pytest.mark.parametrize(
-    ("content", "question", "marked"),
-    [
-        ("The Ferry leaves", "ferry", "The [Ferry] leaves"),
-        ("Fähren und Fahrten", "fahr", "[Fähren] und [Fahrten]"),
-        ("one two three", "two thr", "one [two] [three]"),
-        ("one two", "one three", "[one] two"),
-        ("有天气预报吗", "天气预报", "有[天气预报]吗"),
-        ("<b>ferry</b>", "ferry", "<b>[ferry]</b>"),
-        ("e\u0301te\u0301 ici", "ete", "[e\u0301te\u0301] ici"),
-        ("nothing here", "ferry", "nothing here"),
-        ("nothing here", "…", "nothing here"),
-        ("", "ferry", ""),
-    ],
-)
-def test_what_was_asked_for_is_marked(content: str, question: str, marked: str) -> None:
-    pieces = highlight(content, question)
-    assert shown(pieces) == marked
-    assert "".join(piece.text for piece in pieces) == content
-
-
-@given(st.text(), st.text())
-def test_marking_loses_no_character(content: str, question: str) -> None:
-    assert "".join(piece.text for piece in highlight(content, question)) == content
-
-
-def test_an_excerpt_shows_the_first_place_with_what_is_around_it() -> None:
-    content = "word " * 100 + "the ferry leaves " + "word " * 100
-    pieces = excerpt(content, "ferry", 60)
-    assert shown(pieces) == "…word word the [ferry] leaves word word word word word word wor…"
-    assert shown(excerpt("The ferry.", "ferry", 60)) == "The [ferry]."
-    assert shown(excerpt("Nothing " * 20, "ferry", 16)) == "Nothing Nothing …"
-
-
-def shown(pieces: list[Piece]) -> str:
-    return "".join(f"[{piece.text}]" if piece.is_hit else piece.text for piece in pieces)
+def test_no_question_is_an_error() -> None:
+    make_chatbot()
+    write(CORPUS)
+    for question in HOSTILE:
+        assert len(ids(question)) < len(CORPUS)

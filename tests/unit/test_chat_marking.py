@@ -1,0 +1,47 @@
+"""What was searched for, marked in what was found."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.chat.search import Piece, excerpt, highlight
+
+
+@pytest.mark.parametrize(
+    ("content", "question", "marked"),
+    [
+        ("The Ferry leaves", "ferry", "The [Ferry] leaves"),
+        ("Fähren und Fahrten", "fahr", "[Fähren] und [Fahrten]"),
+        ("one two three", "two thr", "one [two] [three]"),
+        ("one two", "one three", "[one] two"),
+        ("有天气预报吗", "天气预报", "有[天气预报]吗"),
+        ("<b>ferry</b>", "ferry", "<b>[ferry]</b>"),
+        ("e\u0301te\u0301 ici", "ete", "[e\u0301te\u0301] ici"),
+        ("nothing here", "ferry", "nothing here"),
+        ("nothing here", "…", "nothing here"),
+        ("", "ferry", ""),
+    ],
+)
+def test_what_was_asked_for_is_marked(content: str, question: str, marked: str) -> None:
+    pieces = highlight(content, question)
+    assert shown(pieces) == marked
+    assert "".join(piece.text for piece in pieces) == content
+
+
+@given(st.text(), st.text())
+def test_marking_loses_no_character(content: str, question: str) -> None:
+    assert "".join(piece.text for piece in highlight(content, question)) == content
+
+
+def test_an_excerpt_shows_the_first_place_with_what_is_around_it() -> None:
+    content = "word " * 100 + "the ferry leaves " + "word " * 100
+    pieces = excerpt(content, "ferry", 60)
+    assert shown(pieces) == "…word word the [ferry] leaves word word word word word word wor…"
+    assert shown(excerpt("The ferry.", "ferry", 60)) == "The [ferry]."
+    assert shown(excerpt("Nothing " * 20, "ferry", 16)) == "Nothing Nothing …"
+
+
+def shown(pieces: list[Piece]) -> str:
+    return "".join(f"[{piece.text}]" if piece.is_hit else piece.text for piece in pieces)
