@@ -74,8 +74,12 @@ def _lock_options(command: argparse.ArgumentParser) -> None:
 
 def _patience_options(command: argparse.ArgumentParser) -> None:
     for word, kind, text in (
-        ("--lock-timeout", seconds, "how long a statement may wait for a lock before it gives way (3; 0: no limit)"),
-        ("--statement-timeout", seconds, "how long a statement may run (0: no limit)"),
+        (
+            "--lock-timeout",
+            seconds,
+            "how long a statement may wait for a lock before it gives way (3; 0: as the server has it)",
+        ),
+        ("--statement-timeout", seconds, "how long a statement may run (0: as the server has it)"),
         ("--attempts", _count, "how often a migration that gave way is tried (10)"),
     ):
         command.add_argument(word, type=kind, default=SHARED[word[2:].replace("-", "_")], metavar="N", help=text)

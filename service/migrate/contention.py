@@ -51,20 +51,25 @@ def set_timeouts(database: Connection, patience: Patience, *, is_local: bool, is
     would kill it and leave an INVALID index. A session of a transaction pooler is not ours to set: the next statement
     may meet another one, and somebody else's this one, so that there a statement on its own has the server's limits."""
     if is_local or not database.is_pooled:
-        for statement in timeouts(database, patience, is_local=is_local, is_concurrent=is_concurrent):
-            database.execute(*statement)
+        found = timeouts(database, patience, is_local=is_local, is_concurrent=is_concurrent)
+        if found:
+            database.execute_all(*found)
 
 
 def timeouts(
     database: Connection, patience: Patience, *, is_local: bool, is_concurrent: bool = False
 ) -> list[Statement]:
-    """The statements that set them: none on SQLite."""
+    """The statements that set them: none on SQLite. A transaction may be idle for as long as its migration computes;
+    where its process is gone, whoever deploys next ends it."""
+    if database.is_sqlite:
+        return []
     lock = 0 if is_concurrent else patience.lock_timeout
-    return [
+    found: list[Statement] = [
         (f"SET {'LOCAL' if is_local else 'SESSION'} {name} = ?", [f"{seconds * 1000:.0f}ms"])
         for name, seconds in (("lock_timeout", lock), ("statement_timeout", patience.statement_timeout))
-        if (seconds or not is_local) and not database.is_sqlite
+        if seconds or not is_local
     ]
+    return [*found, ("SET LOCAL idle_in_transaction_session_timeout = 0", ())] if is_local else found
 
 
 class Watch:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Patience(NamedTuple):
-    """How long a statement may wait for a lock or run, in seconds (0: without limit), and how many tries there are."""
+    """Seconds that a statement may wait for a lock or run (0: as the server has it), and how many tries there are."""
 
     lock_timeout: float = 3.0
     statement_timeout: float = 0.0

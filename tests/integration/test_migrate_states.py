@@ -127,12 +127,21 @@ def test_no_room_for_the_connection_of_the_lock(
 def test_a_session_that_the_server_ended_is_the_reason_and_not_what_came_of_it(
     migrate: Command, postgresql_url: DatabaseUrl, folder: Path
 ) -> None:
-    write(folder, "002_idle", 'import time; time.sleep(0.8); migrator.sql("SELECT 1")')
-    rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET idle_in_transaction_session_timeout = '200ms'")
+    write(folder, "002_ended", 'migrator.sql("SELECT pg_terminate_backend(pg_backend_pid())")')
     said = migrate(postgresql_url, "deploy")
-    assert re.search("reason: (terminating connection due to idle|server closed the connection)", said.err)
+    assert re.search("reason: (terminating connection due to|server closed the connection)", said.err)
     assert "The connection to the database was lost: deploy again" in said.err
     assert applied(postgresql_url) == ["001_a"]
+
+
+@pytest.mark.parametrize("top", ["", "atomic = False"], ids=["in a transaction", "in steps"])
+def test_a_migration_may_compute_for_longer_than_a_session_may_be_idle(
+    migrate: Command, postgresql_url: DatabaseUrl, folder: Path, top: str
+) -> None:
+    compute = "import time\nmigrator.run(time.sleep, 0.6)\nmigrator.sql('SELECT 1')"
+    write(folder, "002_idle", compute, top=top)
+    rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET idle_in_transaction_session_timeout = '200ms'")
+    assert migrate(postgresql_url, "deploy").code == 0
 
 
 def test_a_database_that_is_closed_is_waited_for_and_told_once_in_a_while(
