@@ -117,6 +117,19 @@ def connect(
         time.sleep(_PAUSE)
 
 
+@contextmanager
+def connected(database: Connection) -> Iterator[Connection]:
+    """The same connection, or where it is lost another one for the time of the block."""
+    if database.is_sqlite or not database.raw.closed:
+        yield database
+        return
+    another = connect(database.url)
+    try:
+        yield another
+    finally:
+        another.close()
+
+
 def _attempts(url: DatabaseUrl, reason: str) -> float:
     """How many are worth while: a file that is no database will be none in a minute either."""
     if url.is_sqlite:

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from service.migrate import heal, tables, waits
-from service.migrate.connection import HOST, Connection, Statement, explain
+from service.migrate.connection import HOST, Connection, Statement, connected, explain
 from service.migrate.errors import Overtaken
 from service.migrate.progress import NO_CHECKPOINTS, Checkpoints, Progress, now
 from service.migrate.tables import ADDED, HISTORY, JOURNAL, OURS
@@ -164,8 +164,8 @@ class History:
         try:
             yield progress
         except BaseException as error:
-            with suppress(Exception):  # the connection may be what failed; the first error is the one that counts
-                progress.finish("failed", f"{type(error).__name__}: {explain(error)}")
+            with suppress(Exception), connected(self._connection) as database:  # the first error is the one that counts
+                progress.finish("failed", f"{type(error).__name__}: {explain(error)}", database)
             raise
         if not progress.is_finished:
             progress.finish("done", note or None)

@@ -71,8 +71,8 @@ class Progress:
         self.duration_ms, self.is_finished = duration_ms, True
         return cursor
 
-    def finish(self, state: str, error: str | None = None) -> None:
-        self._connection.execute(*self._outcome(state, error))
+    def finish(self, state: str, error: str | None = None, over: Connection | None = None) -> None:
+        (over or self._connection).execute(*self._outcome(state, error))
         self.is_finished = True
 
     def _outcome(self, state: str, error: str | None = None) -> Statement:

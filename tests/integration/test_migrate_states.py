@@ -132,6 +132,9 @@ def test_a_session_that_the_server_ended_is_the_reason_and_not_what_came_of_it(
     assert re.search("reason: (terminating connection due to|server closed the connection)", said.err)
     assert "The connection to the database was lost: deploy again" in said.err
     assert applied(postgresql_url) == ["001_a"]
+    (attempt,) = rows(postgresql_url, "SELECT state, error FROM migratejournal WHERE migration = '002_ended'")
+    assert attempt[0] == "failed", "written down over another connection"
+    assert re.match("OperationalError: (terminating connection due to|server closed)", attempt[1])
 
 
 @pytest.mark.parametrize("top", ["", "atomic = False"], ids=["in a transaction", "in steps"])
