@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 from service.migrate import contents, files, statements
 from service.migrate.adopted import adopt
 from service.migrate.connection import Connection
-from service.migrate.errors import BrokenScript, Refused
+from service.migrate.errors import BrokenScript
 from service.migrate.files import MigrationFile
 from service.migrate.steps import Execute, Step, Steps, Verbs
 
 if TYPE_CHECKING:
     from service.migrate.verbs import Migrator
-
-_NO_WAY_BACK = "Undo it in a new migration: `migrate create NAME`."
 
 
 class Engine:
@@ -37,18 +35,12 @@ class Engine:
         return collected
 
     def rollback_steps(self, file: MigrationFile) -> list[Step]:
-        """What undoes the migration. Raises Refused where the file does not say."""
+        """What undoes the migration, which has been asked whether anything does."""
         if file.is_sql:
-            if file.down is None:
-                raise Refused(
-                    f"{file.name} can't be rolled back: there is no {file.name}.down.sql beside it. {_NO_WAY_BACK}"
-                )
+            assert file.down
             return self._sql_steps(file.down)
         rollback = files.load(file).rollback
-        if rollback is None:
-            raise Refused(
-                f"{file.name} can't be rolled back: {file.path.name} has no function rollback. {_NO_WAY_BACK}"
-            )
+        assert rollback
         collected = self._verbs.begin(file.path)
         rollback(self._verbs, self.database, fake=False)
         return collected

@@ -7,6 +7,7 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,6 +98,16 @@ def review(file: MigrationFile) -> list[Problem]:
     typo = next((name for name in found.functions if name.lower() == "migrate"), None)
     remedy = f"Rename {typo} to migrate." if typo else "Define `def migrate(migrator, database, *, fake=False)`."
     return [Problem(file.name, f"{file.path.name} has no function migrate.", remedy)]
+
+
+def no_way_back(file: MigrationFile) -> list[Problem]:
+    """Why a file can't be undone; a file that can't be loaded says so when it is asked to."""
+    lacks = f"there is no {file.name}.down.sql beside it" if file.is_sql and file.down is None else ""
+    if not file.is_sql:
+        with suppress(Exception):
+            lacks = "" if load(file).rollback else f"{file.path.name} has no function rollback"
+    remedy = "Undo it in a new migration: `migrate create NAME`."
+    return [Problem(file.name, f"{file.name} can't be rolled back: {lacks}.", remedy)] if lacks else []
 
 
 def load(file: MigrationFile) -> Script:

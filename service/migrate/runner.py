@@ -114,10 +114,13 @@ def rollback(target: Target, *, to: str | None = None, confirm: Callable[[Sequen
         lost = [entry.name for entry in applied if entry.name in names and entry.file is None]
         if lost:
             raise Refused(f"{lost[-1]} has no file here, so nothing says how to undo it; use the release that has it.")
+        known = [entry.file for entry in applied if entry.file]
+        problems = [problem for file in known if file.name in names for problem in files.no_way_back(file)]
+        if problems:
+            raise Refused(problems)
         if names:
             confirm(names)
         done = []
-        known = [entry.file for entry in applied if entry.file]
         while known and known[-1].name in names:
             with _applier(target, database, history, known) as applier:
                 took = applier.undo(known[-1])

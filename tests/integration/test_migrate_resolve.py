@@ -136,10 +136,20 @@ def test_nothing_is_undone_without_a_yes(database_url: DatabaseUrl, folder: Path
 def test_a_migration_without_a_way_back_keeps_its_row_and_its_table(database_url: DatabaseUrl, tmp_path: Path) -> None:
     write(tmp_path / "m", "001_a", table("a"))
     runner.deploy(target(database_url, tmp_path / "m"))
-    with pytest.raises(MigrationFailed, match=r"001_a\.py has no function rollback"):
+    way_out = r"001_a\.py has no function rollback\. Undo it in a new migration: `migrate create NAME`\.$"
+    with pytest.raises(Refused, match=way_out):
         runner.rollback(target(database_url, tmp_path / "m"), confirm=yes)
     assert applied(database_url) == ["001_a"]
     assert "a" in tables(database_url)
+
+
+def test_nothing_is_undone_where_one_of_them_has_no_way_back(database_url: DatabaseUrl, folder: Path) -> None:
+    (folder / "002_b.py").unlink()
+    write(folder, "002_b", table("b"))
+    runner.deploy(target(database_url, folder))
+    with pytest.raises(Refused, match="002_b can't be rolled back"):
+        runner.rollback(target(database_url, folder), to="001_a", confirm=yes)
+    assert applied(database_url) == ["001_a", "002_b", "003_c"]
 
 
 def test_an_sql_migration_is_undone_by_its_down_file(database_url: DatabaseUrl, tmp_path: Path) -> None:
@@ -147,7 +157,7 @@ def test_an_sql_migration_is_undone_by_its_down_file(database_url: DatabaseUrl, 
     (tmp_path / "002_b.sql").write_text("CREATE TABLE b (id INTEGER);")
     (tmp_path / "001_a.down.sql").write_text("DROP TABLE a;")
     runner.deploy(target(database_url, tmp_path))
-    with pytest.raises(MigrationFailed, match=r"there is no 002_b\.down\.sql beside it"):
+    with pytest.raises(Refused, match=r"there is no 002_b\.down\.sql beside it"):
         runner.rollback(target(database_url, tmp_path), confirm=yes)
     rows(database_url, "DROP TABLE b")
     runner.resolve(target(database_url, tmp_path), rolled_back=["002_b"])
