@@ -98,6 +98,11 @@ _WHAT = (
         "The limit is the server's or the user's (`SHOW statement_timeout`): allow more with --statement-timeout "
         "SECONDS, or with `ALTER ROLE {user} SET statement_timeout = 0`.",
     ),
+    (
+        r"lock timeout|deadlock detected",
+        "Another session holds it; `SELECT pid, application_name, state, query FROM pg_stat_activity WHERE state <> "
+        "'idle'` shows which. Try again when it has ended.",
+    ),
     (r"No space left|disk is full|disk I/O error", "The disk is full or broken: `df -h` tells; then try again."),
     (r"readonly database", "The file and its folder have to be writable for this user: `ls -ld {folder} {name}`."),
     (

@@ -14,31 +14,50 @@ OURS = {
     "origin": "VARCHAR(20)",
     "breaking": "INTEGER",
 }
+# Readers queue behind whoever waits to change a table, the gate of another process among them.
+_LOCK_TIMEOUT = "5s"
 # What came later: tables without it are ours all the same, and the next command that writes adds it.
 ADDED = {HISTORY: {"waited_ms": "INTEGER"}, JOURNAL: {"checkpoint": "TEXT", "waits": "TEXT"}}
 
 
 def prepare(connection: Connection) -> None:
-    """Make both tables, or give peewee-migrate's own our columns and a unique name. Call under the lock."""
-    key = "INTEGER PRIMARY KEY" if connection.is_sqlite else "SERIAL PRIMARY KEY"
+    """Make both tables, or give peewee-migrate's own our columns and a unique name. Call under the lock. Where all of
+    it is there, PostgreSQL is asked nothing that could wait for a transaction of somebody else. (SQLite is, and that
+    wait is told: the migrations write to the same file.)"""
+    found = columns(connection)
+    history, journal = OURS.keys() | ADDED[HISTORY].keys(), ADDED[JOURNAL].keys()
+    is_complete = history <= found[HISTORY] and journal <= found[JOURNAL]
+    if not connection.is_sqlite and is_complete and _has_unique_names(connection):
+        return
     with connection.transaction():
-        found = columns(connection)
-        wanted = OURS | ADDED[HISTORY]
-        ours = ", ".join(f"{name} {kind}" for name, kind in wanted.items())
-        if not found[HISTORY]:
-            connection.execute(
-                f"CREATE TABLE {HISTORY} (id {key}, name VARCHAR(255) NOT NULL, migrated_at TIMESTAMP NOT NULL, {ours})"
-            )
-        _add(connection, HISTORY, wanted, found[HISTORY])
-        connection.execute(f"DELETE FROM {HISTORY} WHERE id NOT IN (SELECT min(id) FROM {HISTORY} GROUP BY name)")
-        connection.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {HISTORY}_name ON {HISTORY} (name)")
+        if not connection.is_sqlite:
+            connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+        _make(connection, found)
+
+
+def _has_unique_names(connection: Connection) -> bool:
+    sql = "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass(?) AND indisunique AND indisvalid"
+    return bool(connection.execute(sql, [f"{HISTORY}_name"]).fetchone()[0])
+
+
+def _make(connection: Connection, found: Mapping[str, Set[str]]) -> None:
+    key = "INTEGER PRIMARY KEY" if connection.is_sqlite else "SERIAL PRIMARY KEY"
+    wanted = OURS | ADDED[HISTORY]
+    ours = ", ".join(f"{name} {kind}" for name, kind in wanted.items())
+    if not found[HISTORY]:
         connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {JOURNAL} (id {key}, action VARCHAR(20) NOT NULL,"
-            " migration VARCHAR(255) NOT NULL, step INTEGER NOT NULL, steps INTEGER NOT NULL,"
-            " state VARCHAR(10) NOT NULL, error TEXT, started TIMESTAMP NOT NULL, finished TIMESTAMP,"
-            " host VARCHAR(255) NOT NULL, pid INTEGER NOT NULL, release VARCHAR(120), checkpoint TEXT, waits TEXT)"
+            f"CREATE TABLE {HISTORY} (id {key}, name VARCHAR(255) NOT NULL, migrated_at TIMESTAMP NOT NULL, {ours})"
         )
-        _add(connection, JOURNAL, ADDED[JOURNAL], found[JOURNAL])
+    _add(connection, HISTORY, wanted, found[HISTORY])
+    connection.execute(f"DELETE FROM {HISTORY} WHERE id NOT IN (SELECT min(id) FROM {HISTORY} GROUP BY name)")
+    connection.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {HISTORY}_name ON {HISTORY} (name)")
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {JOURNAL} (id {key}, action VARCHAR(20) NOT NULL,"
+        " migration VARCHAR(255) NOT NULL, step INTEGER NOT NULL, steps INTEGER NOT NULL,"
+        " state VARCHAR(10) NOT NULL, error TEXT, started TIMESTAMP NOT NULL, finished TIMESTAMP,"
+        " host VARCHAR(255) NOT NULL, pid INTEGER NOT NULL, release VARCHAR(120), checkpoint TEXT, waits TEXT)"
+    )
+    _add(connection, JOURNAL, ADDED[JOURNAL], found[JOURNAL])
 
 
 def _add(connection: Connection, table: str, wanted: Mapping[str, str], found: Set[str]) -> None:

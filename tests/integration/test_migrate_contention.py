@@ -8,19 +8,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from service.migrate import contention, runner
+from service.migrate import cli, contention, runner
+from service.migrate import tables as own_tables
 from service.migrate.connection import connect
 from service.migrate.errors import MigrationFailed
 from service.migrate.patience import Patience
 from service.migrate.runner import Event
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
-from tests.support.processes import environment, eventually
+from tests.support.processes import as_text, environment, eventually
 
 CHANGE = 'migrator.sql("ALTER TABLE a ADD COLUMN x INTEGER")'
 
@@ -177,3 +178,43 @@ def test_pauses_grow_and_stay_within_bounds(attempt: int) -> None:
 def test_what_a_session_runs_is_shown_without_its_literals() -> None:
     shown = contention.describe(7, "", "active", 3.4, "UPDATE m SET t = 'it''s me' WHERE id = 42 AND x = 'open")
     assert shown == "server process 7 (unnamed, active for 3 s: UPDATE m SET t = ? WHERE id = ? AND x = ?)"
+
+
+@contextmanager
+def writing(url: DatabaseUrl, name: str) -> Iterator[None]:
+    """Another runner, without our lock, in the middle of recording a migration."""
+    other = connect(url, application="another runner")
+    other.execute("BEGIN")
+    other.execute("INSERT INTO migratehistory (name, migrated_at) VALUES (?, now())", [name])
+    try:
+        yield
+    finally:
+        other.close()
+
+
+def test_a_row_of_the_history_that_is_not_committed_yet_holds_up_nobody(
+    postgresql_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    write(folder, "001_a", table("a"))
+    runner.deploy(target(postgresql_url, folder))
+    write(folder, "002_b", table("b"))
+    with writing(postgresql_url, "900_theirs"):
+        runner.deploy(target(postgresql_url, folder))
+    assert applied(postgresql_url) == ["001_a", "002_b"]
+
+
+def test_a_history_that_has_to_change_first_is_not_waited_for_without_end(
+    postgresql_url: DatabaseUrl, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_tables, "_LOCK_TIMEOUT", "200ms")
+    with closing(connect(postgresql_url)) as database:
+        database.execute("CREATE TABLE migratehistory (id SERIAL, name VARCHAR(255), migrated_at TIMESTAMP)")
+    write(tmp_path / "migrations", "001_a", table("a"))
+    words = ["--database-url", as_text(postgresql_url), "--dir", str(tmp_path / "migrations"), "deploy"]
+    with writing(postgresql_url, "000_theirs"):
+        assert cli.main(words) == 2
+    said = capsys.readouterr().err
+    assert "lock timeout" in said
+    assert "SELECT pid, application_name, state, query FROM pg_stat_activity" in said
+    assert tables(postgresql_url) == {"migratehistory"}
