@@ -10,8 +10,7 @@ from service.config import Config
 from service.migrate import runner, show, words
 from service.migrate.errors import NotConfirmed, Refused
 from service.migrate.patience import Patience
-from service.migrate.runner import Event, Outcome, Target
-from service.migrate.waits import Wait
+from service.migrate.session import Event, Outcome, Target
 
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +23,7 @@ def deploy(options: argparse.Namespace, config: Config) -> int:
     _say(options, words.running(str(target.url)))
     outcome = runner.deploy(target, out_of_order=options.out_of_order)
     if options.json:
-        return _print_json(_outcome_json(outcome))
+        return _print_json(outcome.as_json())
     for name in outcome.ahead:
         print(f"Note: {name} is applied but unknown to this release: the database is ahead, which is fine.")
     print(_deploy_summary(outcome))
@@ -70,7 +69,7 @@ def resolve(options: argparse.Namespace, config: Config) -> int:
     outcome = runner.resolve(
         target, applied=options.applied, rolled_back=options.rolled_back, forced_because=options.why
     )
-    return _print_json(_outcome_json(outcome)) if options.json else 0
+    return _print_json(outcome.as_json()) if options.json else 0
 
 
 def rollback(options: argparse.Namespace, config: Config) -> int:
@@ -80,7 +79,7 @@ def rollback(options: argparse.Namespace, config: Config) -> int:
     show.migrations_words(to_stderr=options.json)
     outcome = runner.rollback(_target(options, config), to=options.to, confirm=confirm)
     if options.json:
-        return _print_json(_outcome_json(outcome))
+        return _print_json(outcome.as_json())
     print(
         f"The schema is at {outcome.newest or 'the beginning'}." if outcome.done else "There is nothing to roll back."
     )
@@ -278,19 +277,6 @@ def _deploy_summary(outcome: Outcome) -> str:
         f"All migrations have been successfully applied: {len(outcome.done)} in {seconds:.2f} s."
         f" The schema is at {outcome.newest}."
     )
-
-
-def _outcome_json(outcome: Outcome) -> dict[str, Any]:
-    done = [
-        {"migration": event.migration, "result": event.kind, "seconds": round(event.seconds, 3)} | _waits(event.waits)
-        for event in outcome.done
-    ]
-    whole = {"done": done, "newest": outcome.newest, "total": outcome.total, "ahead": list(outcome.ahead)}
-    return whole | _waits(outcome.waits)
-
-
-def _waits(waits: Sequence[Wait]) -> dict[str, Any]:
-    return {"waits": [wait._asdict() for wait in waits]}
 
 
 def _plain(found: Any) -> dict[str, Any]:

@@ -4,75 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
-from service.migrate import connection, files, heal, plan, tables, warmup
+from service.migrate import files, plan, warmup
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused, Unproven
 from service.migrate.history import History, Ledger
-from service.migrate.patience import Patience
 from service.migrate.plan import Plan
-from service.migrate.waits import Wait
-from service.url import DatabaseUrl
+from service.migrate.session import Event, Outcome, Target, connected, locked
 
 if TYPE_CHECKING:
     from service.migrate.apply import Applier
     from service.migrate.proof import Detection, Proof
     from service.migrate.tally import Tally
 
-Kind = Literal[
-    "connecting",
-    "waiting",
-    "waited",
-    "blocked",
-    "starting",
-    "applied",
-    "rolled back",
-    "recorded",
-    "forgotten",
-    "unchanged",
-    "ended",
-    "backfilling",
-]
-
-_ATTEMPTS_BETWEEN_WORDS = 5
 _BY_ANOTHER = "applied by another deploy meanwhile"
-
-
-class Event(NamedTuple):
-    """Something that happened: to which migration, how long it took in seconds, and what else there is to say;
-    `tally` is how far a backfill is, after each batch; `waits` are the parts of its time that went by for others."""
-
-    kind: Kind
-    migration: str = ""
-    seconds: float = 0.0
-    detail: str = ""
-    tally: Tally | None = None
-    waits: tuple[Wait, ...] = ()
-
-
-class Target(NamedTuple):
-    """Which database and which folder, and how patient to be. Waits are in seconds."""
-
-    url: DatabaseUrl
-    folder: Path
-    release: str = ""
-    database_wait: float = 0.0
-    lock_wait: float = 600.0
-    patience: Patience = Patience()
-    tell: Callable[[Event], None] = lambda _event: None
-
-
-class Outcome(NamedTuple):
-    """What was done, and how the database stands now. `ahead` are applied migrations that have no file here; `waits`
-    are those before the first migration could begin."""
-
-    done: tuple[Event, ...]
-    newest: str
-    total: int
-    ahead: tuple[str, ...] = ()
-    waits: tuple[Wait, ...] = ()
 
 
 def deploy(target: Target, *, out_of_order: bool = False, only: int | None = None) -> Outcome:
@@ -87,7 +33,7 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
         return decided
 
     found = files.scan(target.folder)
-    with _connected(target) as database:
+    with connected(target) as database:
         ledger = History(database).read()
         # What is still running, or was killed, is somebody's until we have the lock; only then we can judge it.
         decided = plan.make_plan(found, ledger) if ledger.unfinished else decide(ledger)
@@ -95,7 +41,7 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
         waits = database.waits
         if _has_work(ledger, decided):
             warmup.begin()
-            with _locked(target, database) as history:
+            with locked(target, database) as history:
                 waits = history.waits_before
                 decided = decide(history.read())
                 history.adopt(decided.to_adopt)
@@ -107,7 +53,7 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
 
 def rollback(target: Target, *, to: str | None = None, confirm: Callable[[Sequence[str]], None]) -> Outcome:
     """Undo the newest migration, or every one after `to`; `confirm` raises to stop it."""
-    with _connected(target) as database, _locked(target, database) as history:
+    with connected(target) as database, locked(target, database) as history:
         decided = plan.make_plan(files.scan(target.folder), history.read())
         applied = [entry for entry in decided.entries if entry.applied]
         names = _after(to, [entry.name for entry in applied])
@@ -136,7 +82,7 @@ def resolve(
     """Write (or remove) history rows without running anything; doing it twice is not an error. What is recorded as
     applied must be there: raises Unproven with what is not, unless a reason is given, which the journal then keeps."""
     found = {file.name: file for file in files.scan(target.folder)}
-    with _connected(target) as database:
+    with connected(target) as database:
         rows = [row.name for row in History(database).read().applied]
         to_record = [plan.resolve_name(name, list(found)) for name in applied]
         to_forget = [plan.resolve_name(name, sorted({*found, *rows})) for name in rolled_back]
@@ -145,7 +91,7 @@ def resolve(
         if refuted and not forced_because:
             raise Unproven(refuted[0].migration, refuted[0].missing, refuted[0].left_over)
         done = []
-        with _locked(target, database) as history:
+        with locked(target, database) as history:
             for name in to_record:
                 with history.attempt("resolve", name, note=forced_because):
                     is_breaking = files.outline(found[name]).breaking
@@ -167,7 +113,7 @@ def detect(target: Target) -> Detection:
     from service.migrate import proof, schema, shadow
 
     found = files.scan(target.folder)
-    with _connected(target) as database:
+    with connected(target) as database:
         live = schema.take(database)
     return proof.detect([file.name for file in found], shadow.snapshots(target.url, found), live)
 
@@ -240,46 +186,3 @@ def _after(to: str | None, names: Sequence[str]) -> Sequence[str]:
     if to is None:
         return names[-1:]
     return names[names.index(plan.resolve_name(to, names)) + 1 :]
-
-
-@contextmanager
-def _connected(target: Target) -> Iterator[Connection]:
-    told = ""
-
-    def on_attempt(attempt: int, reason: str) -> None:
-        nonlocal told
-        if reason != told or attempt % _ATTEMPTS_BETWEEN_WORDS == 0:
-            target.tell(Event("connecting", detail=f"attempt {attempt}: {reason}"))
-        told = reason
-
-    database = connection.connect(
-        target.url, wait=target.database_wait, on_attempt=on_attempt, application=heal.APPLICATION
-    )
-    _tell_waits(target, database.waits)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-def _tell_waits(target: Target, waits: Sequence[Wait]) -> None:
-    for wait in waits:
-        target.tell(Event("waited", seconds=wait.seconds, waits=(wait,)))
-
-
-@contextmanager
-def _locked(target: Target, database: Connection) -> Iterator[History]:
-    def on_wait(holder: str, seconds: float) -> None:
-        target.tell(Event("waiting", seconds=seconds, detail=holder))
-
-    from service.migrate import lock  # here: a no-op takes no lock
-
-    with lock.deploy_lock(target.url, seconds=target.lock_wait, on_wait=on_wait) as waited:
-        _tell_waits(target, waited)
-        for session in heal.end_leftovers(database):
-            target.tell(Event("ended", detail=session))
-        tables.prepare(database)
-        _tell_waits(target, database.toll.waits())
-        history = History(database, target.release, (*database.waits, *waited, *database.toll.waits()))
-        history.close_abandoned()
-        yield history

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from service.migrate import words
-from service.migrate.runner import Event
+from service.migrate.session import Event
 from service.migrate.waits import Wait
 
 if TYPE_CHECKING:

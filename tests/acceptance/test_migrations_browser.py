@@ -11,7 +11,8 @@ import pytest
 
 from service.migrate import lock
 from service.migrate.errors import MigrationFailed
-from service.migrate.runner import Target, deploy
+from service.migrate.runner import deploy
+from service.migrate.session import Target
 from service.url import ROOT, DatabaseUrl
 from tests.support.migrations import rows, table, write
 from tests.support.panel import EMAIL, PASSWORD

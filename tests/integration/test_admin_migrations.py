@@ -15,7 +15,8 @@ from service.migrate import connection, lock
 from service.migrate.connection import connect
 from service.migrate.errors import MigrationFailed, Unclear
 from service.migrate.patience import Patience
-from service.migrate.runner import Target, deploy, resolve
+from service.migrate.runner import deploy, resolve
+from service.migrate.session import Target
 from service.url import ROOT, DatabaseUrl
 from tests.support.blockers import Meanwhile
 from tests.support.migrations import rows, write

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.migrate import runner
-from service.migrate.runner import Event
+from service.migrate.session import Event
 from service.url import DatabaseUrl
 from tests.support.backfills import IN_SQL, LENGTHS, backfill, done
 from tests.support.migrations import applied, filled, rows, target, write

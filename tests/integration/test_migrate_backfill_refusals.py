@@ -10,7 +10,7 @@ from service.migrate import runner
 from service.migrate.connection import connect
 from service.migrate.errors import MigrationFailed, Overtaken, Refused
 from service.migrate.patience import Patience
-from service.migrate.runner import Event
+from service.migrate.session import Event
 from service.url import DatabaseUrl
 from tests.support.backfills import LENGTHS, backfill, done
 from tests.support.migrations import applied, filled, rows, table, target, write

@@ -18,7 +18,7 @@ from service.migrate import tables as own_tables
 from service.migrate.connection import connect
 from service.migrate.errors import MigrationFailed
 from service.migrate.patience import Patience
-from service.migrate.runner import Event
+from service.migrate.session import Event
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
 from tests.support.processes import as_text, environment, eventually

@@ -8,7 +8,7 @@ import pytest
 
 from service.migrate import runner
 from service.migrate.errors import BrokenScript, MigrationFailed, Refused
-from service.migrate.runner import Event
+from service.migrate.session import Event
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
 

@@ -11,6 +11,7 @@ import pytest
 from service.migrate import runner
 from service.migrate.connection import Connection
 from service.migrate.errors import MigrationFailed
+from service.migrate.session import Event
 from service.url import DatabaseUrl
 from tests.support.migrations import rows, table, target, write
 
@@ -69,7 +70,7 @@ def test_the_next_attempt_is_written_down_together_with_the_end_of_the_one_befor
 def test_an_attempt_that_was_written_down_and_never_made_is_closed_by_the_next_deploy(
     database_url: DatabaseUrl, tmp_path: Path
 ) -> None:
-    def interrupted(event: runner.Event) -> None:
+    def interrupted(event: Event) -> None:
         if event.kind == "applied":
             raise KeyboardInterrupt
 

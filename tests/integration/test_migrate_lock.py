@@ -15,6 +15,7 @@ from service.migrate.connection import HOST, Connection, connect
 from service.migrate.errors import LockUnavailable
 from service.migrate.history import History
 from service.migrate.patience import Patience
+from service.migrate.session import Event
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, target, write
 from tests.support.processes import environment, eventually
@@ -65,7 +66,7 @@ def test_eight_deploys_at_once_apply_each_migration_once(database_url: DatabaseU
 def test_who_waits_says_for_whom_and_gives_up_in_time(database_url: DatabaseUrl, folder: Path) -> None:
     process = holder(database_url)
     try:
-        told: list[runner.Event] = []
+        told: list[Event] = []
         with pytest.raises(LockUnavailable, match="still holds the migration lock after 1 s"):
             runner.deploy(target(database_url, folder, lock_wait=0.6, tell=told.append))
         assert told[0].kind == "waiting"
@@ -141,7 +142,7 @@ def test_a_claim_that_waits_for_another_one_gives_up_and_is_made_again(
         rival.execute("BEGIN")
         assert History(rival).record("001_counts", None, "deploy")
 
-    def tell(event: runner.Event) -> None:
+    def tell(event: Event) -> None:
         if event.kind == "blocked":
             blocked.append(event.detail)
             rival.execute("ROLLBACK")

@@ -10,6 +10,7 @@ import pytest
 
 from service.migrate import gate, report, runner
 from service.migrate.errors import MigrationFailed, Refused, Unclear
+from service.migrate.session import Outcome
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, filled, rows, table, tables, target, write
 from tests.support.processes import environment, run
@@ -22,7 +23,7 @@ HALF = (
 UNDO = 'migrator.sql("DROP TABLE b")\nmigrator.sql("DROP TABLE {stumble}")\nmigrator.sql("DROP TABLE c")'
 
 
-def roll_back(url: DatabaseUrl, folder: Path) -> runner.Outcome:
+def roll_back(url: DatabaseUrl, folder: Path) -> Outcome:
     return runner.rollback(target(url, folder), confirm=lambda _names: None)
 
 

@@ -13,7 +13,7 @@ from service.migrate import gate, lock, report, runner
 from service.migrate.cli import main
 from service.migrate.errors import MigrationFailed
 from service.migrate.patience import Patience
-from service.migrate.runner import Event
+from service.migrate.session import Event
 from service.migrate.waits import Wait, from_text
 from service.url import DatabaseUrl
 from tests.support.blockers import InBackground, Meanwhile, in_the_way

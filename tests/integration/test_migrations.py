@@ -151,7 +151,8 @@ def test_existing_chatbots_get_version_1_and_errors_are_counted_and_named(
 KILLED_AT_CHATBOT_150 = """
 import logging, os, signal, sys
 from pathlib import Path
-from service.migrate.runner import Target, deploy
+from service.migrate.runner import deploy
+from service.migrate.session import Target
 from service.url import ROOT, parse
 
 class Kill(logging.Handler):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from service.migrate.connection import connect
-from service.migrate.runner import Event, Outcome, Target
+from service.migrate.session import Event, Outcome, Target
 from service.url import DatabaseUrl
 
 

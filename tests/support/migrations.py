@@ -8,7 +8,8 @@ from textwrap import dedent, indent
 from typing import Any
 
 from service.migrate.connection import connect
-from service.migrate.runner import Target, deploy
+from service.migrate.runner import deploy
+from service.migrate.session import Target
 from service.url import DatabaseUrl
 
 _HEAD = "import peewee as pw\n"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from service.migrate.runner import Target, deploy
+from service.migrate.runner import deploy
+from service.migrate.session import Target
 from service.url import ROOT, DatabaseUrl
 
 

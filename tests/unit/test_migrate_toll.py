@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.migrate import show, waits
-from service.migrate.runner import Event
+from service.migrate.session import Event
 from service.migrate.waits import Toll, Wait
 
 WORDS = {

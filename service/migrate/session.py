@@ -1,0 +1,123 @@
+"""One run of the runner: on what, how patiently, and who hears of it; its connection, and its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from service.migrate import connection, heal, tables
+from service.migrate.connection import Connection
+from service.migrate.history import History
+from service.migrate.patience import Patience
+from service.migrate.waits import Wait
+from service.url import DatabaseUrl
+
+if TYPE_CHECKING:
+    from service.migrate.tally import Tally
+
+Kind = Literal[
+    "connecting",
+    "waiting",
+    "waited",
+    "blocked",
+    "starting",
+    "applied",
+    "rolled back",
+    "recorded",
+    "forgotten",
+    "unchanged",
+    "ended",
+    "backfilling",
+]
+
+_ATTEMPTS_BETWEEN_WORDS = 5
+
+
+class Event(NamedTuple):
+    """Something that happened: to which migration, how long it took in seconds, and what else there is to say;
+    `tally` is how far a backfill is, after each batch; `waits` are the parts of its time that went by for others."""
+
+    kind: Kind
+    migration: str = ""
+    seconds: float = 0.0
+    detail: str = ""
+    tally: Tally | None = None
+    waits: tuple[Wait, ...] = ()
+
+
+class Target(NamedTuple):
+    """Which database and which folder, and how patient to be. Waits are in seconds."""
+
+    url: DatabaseUrl
+    folder: Path
+    release: str = ""
+    database_wait: float = 0.0
+    lock_wait: float = 600.0
+    patience: Patience = Patience()
+    tell: Callable[[Event], None] = lambda _event: None
+
+
+class Outcome(NamedTuple):
+    """What was done, and how the database stands now. `ahead` are applied migrations that have no file here; `waits`
+    are those before the first migration could begin."""
+
+    done: tuple[Event, ...]
+    newest: str
+    total: int
+    ahead: tuple[str, ...] = ()
+    waits: tuple[Wait, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        done = [
+            {"migration": event.migration, "result": event.kind, "seconds": round(event.seconds, 3)}
+            | {"waits": [wait._asdict() for wait in event.waits]}
+            for event in self.done
+        ]
+        waits = [wait._asdict() for wait in self.waits]
+        return {"done": done, "newest": self.newest, "total": self.total, "ahead": list(self.ahead), "waits": waits}
+
+
+@contextmanager
+def connected(target: Target) -> Iterator[Connection]:
+    told = ""
+
+    def on_attempt(attempt: int, reason: str) -> None:
+        nonlocal told
+        if reason != told or attempt % _ATTEMPTS_BETWEEN_WORDS == 0:
+            target.tell(Event("connecting", detail=f"attempt {attempt}: {reason}"))
+        told = reason
+
+    database = connection.connect(
+        target.url, wait=target.database_wait, on_attempt=on_attempt, application=heal.APPLICATION
+    )
+    _tell_waits(target, database.waits)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _tell_waits(target: Target, waits: Sequence[Wait]) -> None:
+    for wait in waits:
+        target.tell(Event("waited", seconds=wait.seconds, waits=(wait,)))
+
+
+@contextmanager
+def locked(target: Target, database: Connection) -> Iterator[History]:
+    def on_wait(holder: str, seconds: float) -> None:
+        target.tell(Event("waiting", seconds=seconds, detail=holder))
+
+    from service.migrate import lock  # here: a no-op takes no lock
+
+    with lock.deploy_lock(target.url, seconds=target.lock_wait, on_wait=on_wait) as waited:
+        _tell_waits(target, waited)
+        for session in heal.end_leftovers(database):
+            target.tell(Event("ended", detail=session))
+        tables.prepare(database)
+        _tell_waits(target, database.toll.waits())
+        history = History(database, target.release, (*database.waits, *waited, *database.toll.waits()))
+        history.close_abandoned()
+        yield history
