@@ -13,6 +13,7 @@ from service.migrate import lock
 from service.migrate.errors import MigrationFailed
 from service.migrate.runner import deploy
 from service.migrate.session import Target
+from service.migrate.waits import Wait, as_text
 from service.url import ROOT, DatabaseUrl
 from tests.support.migrations import rows, table, write
 from tests.support.panel import EMAIL, PASSWORD
@@ -68,7 +69,18 @@ def harbour(_copied_sqlite: DatabaseUrl, start: Start, browser: Any, tmp_path: P
 
 
 def test_each_state_is_told_with_the_command_that_helps(harbour: Harbour) -> None:
-    for state in (_edited, _gone, _pending, _failed, _ahead, _half_made, _broken_with, _killed, _without_history):
+    for state in (
+        _edited,
+        _gone,
+        _pending,
+        _failed,
+        _ahead,
+        _half_made,
+        _broken_with,
+        _killed,
+        _waited,
+        _without_history,
+    ):
         state(harbour)
         harbour.shows("current", "Database schema is up to date")
     assert harbour.site.surprises() == []
@@ -141,6 +153,18 @@ def _killed(harbour: Harbour) -> None:
     harbour.shows("killed", "The deploy of 904_sails was killed (host harbour, process 7).")
     write(harbour.folder, "904_sails", table("sails"))
     harbour.deploy()
+
+
+def _waited(harbour: Harbour) -> None:
+    write(harbour.folder, "905_waves", table("waves"))
+    harbour.deploy()
+    whom = (
+        "server process 4711 (reporting web-1/12, idle in transaction for 45 s: SELECT count(*) FROM messages WHERE ?)"
+    )
+    kept = as_text([Wait("locks", 38.2, (whom,), 3)])
+    rows(harbour.url, "UPDATE migratejournal SET waits = ? WHERE migration = '905_waves'", [kept])
+    rows(harbour.url, "UPDATE migratehistory SET duration_ms = 41000, waited_ms = 38200 WHERE name = '905_waves'")
+    harbour.shows("waited", "Waited 38.2 s for server process 4711", ", and gave way 3 times", "38.2 s waiting")
 
 
 def _without_history(harbour: Harbour) -> None:
