@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class TableSpec:
     together: tuple[tuple[tuple[str, ...], bool], ...]
     partial: str
     check: str
+    key: tuple[str, ...] = ()
 
 
 def flags() -> st.SearchStrategy[dict[str, bool]]:
@@ -115,6 +116,11 @@ def schemas(draw: Callable[..., Any]) -> dict[str, TableSpec]:
         together = ((tuple(names[:2]), draw(st.booleans())),) if len(names) > 1 and draw(st.booleans()) else ()
         partial = names[0] if draw(st.booleans()) else ""
         found[table] = TableSpec(fields, together, partial, names[-1] if draw(st.booleans()) else "")
+    referred = {field.to for spec in found.values() for _, field in spec.fields}
+    for table, spec in found.items():
+        full = [name for name, field in spec.fields if not (field.to or dict(field.parameters).get("null"))]
+        if table not in referred and full and draw(st.booleans()):
+            found[table] = replace(spec, key=tuple(draw(st.permutations(full)))[:2])
     return found
 
 
@@ -124,6 +130,8 @@ def models_of(schema: dict[str, TableSpec]) -> list[type[pw.Model]]:
         meta: dict[str, Any] = {"table_name": table, "indexes": spec.together}
         if spec.check:
             meta["constraints"] = [pw.Check(f'"{spec.check}" IS NOT NULL')]
+        if spec.key:
+            meta["primary_key"] = pw.CompositeKey(*spec.key)
         body: dict[str, Any] = {name: field.make(name, models, table) for name, field in spec.fields}
         model: Any = type(table.capitalize(), (pw.Model,), body | {"Meta": type("Meta", (), meta)})
         if spec.partial:

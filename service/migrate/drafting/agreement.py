@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import peewee as pw
 
 from service.migrate import develop, engine, schema, shadow
-from service.migrate.drafting import changes, shape
+from service.migrate.drafting import shape
+from service.migrate.drafting.order import creation_order
 from service.migrate.drafting.shape import Column, Table, Tables
 from service.migrate.files import MigrationFile
 from service.migrate.schema import Snapshot, TableSchema
@@ -81,7 +82,7 @@ def _known(table: Table, old: Table, there: TableSchema) -> Table:
 
 def _make(database: pw.Database, models: list[type[pw.Model]]) -> None:
     """Make the models' tables. Foreign keys that close a circle wait until all tables are there."""
-    order = changes.creation_order(list(shape.of(models, is_sqlite=False).values()))
+    order = creation_order(list(shape.of(models, is_sqlite=False).values()))
     closing = [table.columns[name].field for table, late in order for name in late]
     were_deferred = [each.deferred for each in closing]
     for each in closing:

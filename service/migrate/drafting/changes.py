@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from service.migrate.drafting import render
 from service.migrate.drafting.names import Renames, renamed, settled, with_tables_renamed
+from service.migrate.drafting.order import creation_order
+from service.migrate.drafting.sameness import default_of, is_changed, only_null_differs
 from service.migrate.drafting.shape import Column, Index, Table, Tables
 from service.migrate.drafting.source import Source, Text, call, tall
 from service.migrate.keys import SETTINGS
@@ -25,21 +27,26 @@ def operations(old: Tables, new: Tables, renames: Renames) -> list[str]:
     made = [new[name] for name in new if name not in old]
     kept = [(old[name], new[name]) for name in new if name in old]
     order = creation_order(made)
+    keyed = {after.name for before, after in kept if before.key != after.key}
     for before, after in kept:
         lines += _drop_constraints(before, after) + _drop_indexes(before, after)
+        lines += _remove_columns(before, _let_go(before, after, keyed))
+    gone = [old[name] for name in old if name not in new]
+    first = [
+        table for table in gone if _refers(table, keyed) and not any(_refers(one, {table.name}) for one, _ in kept)
+    ]
+    lines += _remove_tables(first)
+    for before, after in kept:
+        lines += _change_key(before, after)
     for table, late in order:
         lines += _create(table, late, old | new)
     for table, late in order:
         lines += _add_columns(table, {name: table.columns[name] for name in table.columns if name in late})
     for before, after in kept:
-        lines += _change_table(before, after)
+        lines += _change_table(before, after, keyed)
     for table, late in order:
         lines += _add_indexes(table, _late_indexes(table, late))
-    gone = [old[name] for name in old if name not in new]
-    lines += [
-        render.line(call("migrator.remove_model", Text(table.name))) for table, _ in reversed(creation_order(gone))
-    ]
-    return lines
+    return lines + _remove_tables([table for table in gone if table not in first])
 
 
 def outcome(old: Tables, new: Tables, renames: Renames) -> Tables:
@@ -73,23 +80,12 @@ def unsupported(old: Tables, new: Tables) -> list[str]:
     return lines
 
 
-def default_of(old: Column, new: Column) -> str:
-    """The server default that a column should have. One that the model does not ask for may stay where it says the same
-    as the Python default: it is what lets the previous release insert."""
-    if new.default or not old.default:
-        return new.default
-    return old.default if _same(old.default, new.literal) else new.literal
-
-
-def _change_table(old: Table, new: Table) -> list[str]:
+def _change_table(old: Table, new: Table, keyed: Set[str]) -> list[str]:
     added = {name: column for name, column in new.columns.items() if name not in old.columns}
-    removed = [column.name for name, column in old.columns.items() if name not in new.columns]
-    numbered = {name: column for name, column in added.items() if column.field.auto_increment}
-    lines = _add_columns(new, {name: _without_key(added[name]) for name in added if name not in numbered})
-    lines += _change_key(old, new, numbered)
+    removed = [name for name in old.columns if name not in new.columns and name not in _let_go(old, new, keyed)]
+    lines = _add_columns(new, {name: added[name] for name in added if name not in new.key})
     lines += _change_columns(old, new)
-    if removed:
-        lines.append(render.line(call("migrator.remove_fields", Text(new.name), *map(Text, removed))))
+    lines += _remove_columns(old, removed)
     implied = {index for index in new.indexes if index.is_own and index.columns[0] in added}
     lines += _add_indexes(new, [index for index in new.indexes if index not in {*old.indexes, *implied}])
     if set(new.constraints) - set(old.constraints):
@@ -97,15 +93,38 @@ def _change_table(old: Table, new: Table) -> list[str]:
     return lines
 
 
-def _change_key(old: Table, new: Table, numbered: dict[str, Column]) -> list[str]:
-    """After what belongs to it was added, and before what belonged to it goes. Settings come last, since a table
-    without rowid needs a key."""
-    lines = []
+def _remove_tables(tables: list[Table]) -> list[str]:
+    """Children first."""
+    return [
+        render.line(call("migrator.remove_model", Text(table.name))) for table, _ in reversed(creation_order(tables))
+    ]
+
+
+def _refers(table: Table, names: Set[str]) -> bool:
+    return any(column.reference and column.reference.table in names for column in table.columns.values())
+
+
+def _remove_columns(table: Table, names: Sequence[str]) -> list[str]:
+    words = [Text(table.columns[name].name) for name in names]
+    return [render.line(call("migrator.remove_fields", Text(table.name), *words))] if words else []
+
+
+def _let_go(old: Table, new: Table, keyed: Set[str]) -> list[str]:
+    """The columns that go before any key changes, since they refer to one that does."""
+    gone = {name: column for name, column in old.columns.items() if name not in {*new.columns, *old.key}}
+    return [name for name, column in gone.items() if column.reference and column.reference.table in keyed]
+
+
+def _change_key(old: Table, new: Table) -> list[str]:
+    """After what belongs to the key was added, and before anything refers to it; what belonged to the old one goes
+    later. Settings come last, since a table without rowid needs a key."""
+    added = {name: new.columns[name] for name in new.key if name not in old.columns}
+    numbered = {name: column for name, column in added.items() if column.field.auto_increment}
+    lines = _add_columns(new, {name: _without_key(added[name]) for name in added if name not in numbered})
     if old.key != new.key:
         names = [Text(new.columns[name].name) for name in new.key if name not in numbered]
-        lines.append(
-            render.line(call("migrator.change_primary_key", Text(new.name), *names, **render.fields(numbered, {})))
-        )
+        fields = render.fields(numbered, {})
+        lines.append(render.line(call("migrator.change_primary_key", Text(new.name), *names, **fields)))
     before, after = dict(old.options), dict(new.options)
     settings: dict[str, Source] = {
         name: str(bool(after.get(name))) for name in SETTINGS if before.get(name) != after.get(name)
@@ -156,12 +175,12 @@ def _change_columns(old: Table, new: Table) -> list[str]:
         if before is None:
             continue
         after = replace(after, default=default_of(before, after))
-        if _only_null_differs(before, after):
+        if only_null_differs(before, after):
             if after.null:
                 lines.append(render.line(call("migrator.drop_not_null", Text(new.name), Text(after.name))))
             else:
                 lines += _require(new, [after.name])
-        elif _is_changed(before, after):
+        elif is_changed(before, after):
             changed[name] = after
     if changed:
         bare = {name for name, column in old.columns.items() if column.default or column.checks}
@@ -208,52 +227,6 @@ def _create(table: Table, late: frozenset[str], others: Tables) -> list[str]:
     if name in taken:  # peewee_migrate knows the models by the names of their classes too
         name = "".join(word.capitalize() for word in table.name.split("_")) + "Table"
     return [render.model(table, name=name, without=late)]
-
-
-def creation_order(tables: list[Table]) -> list[tuple[Table, frozenset[str]]]:
-    """Parents first. Where foreign keys go round in a circle, the columns that have to be added later on."""
-    order, rest = [], list(tables)
-    while rest:
-        waiting = {table.name for table in rest}
-        unmet = {table.name: _unmet(table, waiting - {table.name}) for table in rest}
-        table = min(rest, key=lambda one: _hindrance(one, unmet[one.name]))
-        order.append((table, frozenset(unmet[table.name])))
-        rest.remove(table)
-    return order
-
-
-def _hindrance(table: Table, unmet: list[str]) -> tuple[int, int]:
-    """Least for a table that lacks nothing, then for one whose foreign keys can be added without a value."""
-    return sum(not _can_wait(table.columns[name]) for name in unmet), len(unmet)
-
-
-def _unmet(table: Table, waiting: set[str]) -> list[str]:
-    return [name for name, column in table.columns.items() if column.reference and column.reference.table in waiting]
-
-
-def _can_wait(column: Column) -> bool:
-    return column.null or bool(column.field.deferred)
-
-
-def _is_changed(old: Column, new: Column) -> bool:
-    return _essence(old) != _essence(new) or not _same(old.default, new.default)
-
-
-def _only_null_differs(old: Column, new: Column) -> bool:
-    return old.null != new.null and not _is_changed(replace(old, null=new.null), new)
-
-
-def _essence(column: Column) -> Column:
-    """Without what makes no difference to the database."""
-    return replace(column, default="", literal="", checks=tuple(map(_words, column.checks)))
-
-
-def _same(one: str, other: str) -> bool:
-    return _words(one) == _words(other)
-
-
-def _words(sql: str) -> str:
-    return " ".join(sql.split()) if "'" in sql else " ".join(sql.upper().split())
 
 
 def _rename_tables(renames: Renames) -> list[str]:
