@@ -151,7 +151,8 @@ def check_both(url: DatabaseUrl, before: dict[str, TableSpec], after: dict[str, 
             return
         written = studio.draft(*models, wishes=DRAFTED)
         assert written
-        if not any("cannot cast" in note for note in written.notes):  # such as a date that becomes a boolean
+        # Told and not drafted: a date that becomes a boolean, and the way back of a key in a circle of references.
+        if not any("cannot cast" in note or "other objects depend" in note for note in written.notes):
             assert written.notes == (), written.path.read_text()
             assert studio.differences(*models) == [], written.path.read_text()
 
