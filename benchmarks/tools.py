@@ -40,19 +40,23 @@ class Tool:
 
 
 def install() -> None:
-    """Make the virtual environment, once for each state of the requirements."""
+    """Make the virtual environment, once for each state of the requirements; what is ours in it is always as it is
+    now, or an older way to start would be measured."""
     wanted, stamp = REQUIREMENTS.read_text("utf-8"), VENV / "installed.txt"
-    if stamp.exists() and stamp.read_text("utf-8") == wanted:
-        return
-    subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
-    options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement", str(REQUIREMENTS)]
-    subprocess.run([PYTHON, "-m", "pip", "install", *options], check=True)
+    if not stamp.exists() or stamp.read_text("utf-8") != wanted:
+        _install_peers()
+        stamp.write_text(wanted, "utf-8")
     site = next((VENV / "lib").glob("python*/site-packages"))
     (site / "slipway.pth").write_text(f"{ROOT}\n", "utf-8")
     script = VENV / "bin" / "migrate"
     script.write_text(_SCRIPT.format(python=PYTHON), "utf-8")
     script.chmod(0o755)
-    stamp.write_text(wanted, "utf-8")
+
+
+def _install_peers() -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+    options = ["--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement", str(REQUIREMENTS)]
+    subprocess.run([PYTHON, "-m", "pip", "install", *options], check=True)
 
 
 def slipway(command: str, folder: Path, url: DatabaseUrl, *options: str) -> Contender:
