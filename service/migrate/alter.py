@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import copy
 import functools
-import re
 from typing import Any
 
 import peewee as pw
 from peewee_migrate.migrator import Migrator as PeeweeMigrator
 from playhouse.migrate import make_index_name
 
-from service.migrate import catalog, redefinition
+from service.migrate import constraints, indexes, redefinition
 from service.migrate.drafting import shape
 from service.migrate.drafting.shape import Column
 from service.migrate.sqlite import rebuild
@@ -54,17 +53,17 @@ class Alterations(PeeweeMigrator):
             self._change_own_index(found, old, new)
         return found
 
-    def change_constraints(self, model: str | type[pw.Model], *constraints: Any) -> Any:
+    def change_constraints(self, model: str | type[pw.Model], *wanted: Any) -> Any:
         """Make these the constraints of the table, as Meta.constraints would."""
         found: Any = self.__get_model__(model)
         old = {shape.sql_of(one, is_sqlite=self._is_sqlite) for one in found._meta.constraints or ()}
-        new = {shape.sql_of(one, is_sqlite=self._is_sqlite) for one in constraints}
-        found._meta.constraints = list(constraints)
+        new = {shape.sql_of(one, is_sqlite=self._is_sqlite) for one in wanted}
+        found._meta.constraints = list(wanted)
         table = found._meta.table_name
         for text in sorted(old - new):
-            self.__ops__.append(functools.partial(self._drop_constraint, table, text))
+            self.__ops__.append(functools.partial(constraints.drop, self.__database__, table, text))
         for text in sorted(new - old):
-            self.__ops__.append(functools.partial(self._add_constraint, table, text))
+            self.__ops__.append(functools.partial(constraints.add, self.__database__, table, text))
         return found
 
     def add_constraint(self, model: str | type[pw.Model], name: str, constraint: Any) -> Any:
@@ -78,7 +77,7 @@ class Alterations(PeeweeMigrator):
         found._meta.constraints = [
             one
             for one in found._meta.constraints or ()
-            if _constraint_name(shape.sql_of(one, is_sqlite=self._is_sqlite)) not in names
+            if constraints.name_of(shape.sql_of(one, is_sqlite=self._is_sqlite)) not in names
         ]
         return super().drop_constraints(found, *names)
 
@@ -96,7 +95,7 @@ class Alterations(PeeweeMigrator):
         """Over fields by name, or expressions as pw.SQL; one that begins with CREATE is the whole statement."""
         found: Any = self.__get_model__(model)
         meta = found._meta
-        if _is_statement(parts):
+        if indexes.is_statement(parts):
             meta.indexes.append(parts[0])
             self.sql(parts[0].sql)
             return found
@@ -116,10 +115,12 @@ class Alterations(PeeweeMigrator):
         found: Any = self.__get_model__(model)
         meta = found._meta
         names = [meta.combined[column].column_name for column in columns]
-        meta.indexes = [one for one in meta.indexes if not self._is_meant(found, one, names, name)]
+        meta.indexes = [
+            one for one in meta.indexes if not indexes.is_meant(found, one, names, name, is_sqlite=self._is_sqlite)
+        ]
         if len(names) == 1:
             meta.columns[names[0]].unique = meta.columns[names[0]].index = False
-        self.__ops__.append(functools.partial(self._drop_index, meta.table_name, names, name))
+        self.__ops__.append(functools.partial(indexes.drop, self.__database__, meta.table_name, names, name))
         return found
 
     def rename_field(
@@ -134,7 +135,7 @@ class Alterations(PeeweeMigrator):
         found._meta.add_field(new_name, field)
         if is_key:
             found._meta.primary_key = field
-        found._meta.indexes = [_index_renamed(one, old_name, new_name) for one in found._meta.indexes]
+        found._meta.indexes = [indexes.renamed(one, old_name, new_name) for one in found._meta.indexes]
         if field.column_name != before:
             self.__ops__.append(self.__migrator__.rename_column(found._meta.table_name, before, field.column_name))
         return found
@@ -153,7 +154,7 @@ class Alterations(PeeweeMigrator):
         found: Any = self.__get_model__(model)
         for name in names:
             field = found._meta.combined[name]
-            found._meta.indexes = [one for one in found._meta.indexes if not _is_over(one, field)]
+            found._meta.indexes = [one for one in found._meta.indexes if not indexes.is_over(one, field)]
             self.__del_field__(found, field)
             drop = self.__migrator__.drop_column(found._meta.table_name, field.column_name, cascade=cascade)
             self.__ops__.append(drop)
@@ -181,9 +182,9 @@ class Alterations(PeeweeMigrator):
                 self.__ops__.append(lambda: rebuild(self.__database__, table, redefinition.edit(old, new)))
             return
         if old.reference != new.reference and old.reference:
-            self.__ops__.append(lambda: self._drop_foreign_key(table, new.column))
+            self.__ops__.append(lambda: constraints.drop_foreign_key(self.__database__, table, new.column))
         for text in old.checks if old.checks != new.checks else ():
-            self.__ops__.append(functools.partial(self._drop_constraint, table, text))
+            self.__ops__.append(functools.partial(constraints.drop, self.__database__, table, text))
         if redefinition.is_numbered(old) and not redefinition.is_numbered(new):
             self.__ops__.append(lambda: self._stop_numbering(table, new.column))
         for sql in redefinition.statements(table, old, new):
@@ -199,37 +200,11 @@ class Alterations(PeeweeMigrator):
             field.index = True
         elif was_unique != field.unique or (field.index and not was_indexed):
             if was_indexed:
-                self.__ops__.append(lambda: self._drop_index(table, [new.column], None))
+                self.__ops__.append(lambda: indexes.drop(self.__database__, table, [new.column], None))
             if field.index or field.unique:
                 name = make_index_name(table, [new.column])
                 index = pw.ModelIndex(model, [field], field.unique, False, None, None, name)
                 self.sql(shape.sql_of(index, is_sqlite=self._is_sqlite))
-
-    def _is_meant(self, model: Any, entry: Any, columns: list[str], name: str | None) -> bool:
-        """Whether an entry of Meta.indexes is the index over these columns, or of this name."""
-        if not isinstance(entry, pw.Node):
-            fields = [model._meta.combined[part] if isinstance(part, str) else part for part in entry[0]]
-            entry = pw.ModelIndex(model, fields, unique=entry[1])
-        index = shape.index_of(entry, is_sqlite=self._is_sqlite)
-        if name is None and index.is_plain:
-            return list(index.columns) == columns
-        return index.name == (name or make_index_name(model._meta.table_name, columns))
-
-    def _drop_index(self, table: str, columns: list[str], name: str | None) -> None:
-        if name is None:
-            found = self._names(
-                catalog.PLAIN_INDEXES_ON_SQLITE if self._is_sqlite else catalog.PLAIN_INDEXES_ON_POSTGRESQL, table
-            )
-            names = [index for index, over in found if over == ",".join(columns)]
-            names = names or [make_index_name(table, columns)]  # one with a condition, by the name it was given
-        else:
-            names = [name]
-        for each in names:
-            self._run(f'DROP INDEX "{each}"')
-
-    def _drop_foreign_key(self, table: str, column: str) -> None:
-        for (name,) in self._names(catalog.FOREIGN_KEYS, table, column):
-            self._run(f'ALTER TABLE "{table}" DROP CONSTRAINT "{name}"')
 
     def _sequence(self, table: str, column: str) -> str:
         return str(self._names("SELECT pg_get_serial_sequence(%s, %s)", f'"{table}"', column)[0][0] or "")
@@ -246,50 +221,3 @@ class Alterations(PeeweeMigrator):
         name = self._sequence(table, column)
         self._run(f'ALTER TABLE "{table}" ALTER COLUMN "{column}" DROP DEFAULT')
         self._run(f"DROP SEQUENCE {name}")
-
-    def _add_constraint(self, table: str, text: str) -> None:
-        if self._is_sqlite:
-            rebuild(self.__database__, table, lambda old: old.plus(text))
-        else:
-            self._run(f'ALTER TABLE "{table}" ADD {text}')
-
-    def _drop_constraint(self, table: str, text: str) -> None:
-        """By its name, or where it has none as the one that says the same."""
-        if self._is_sqlite:
-            rebuild(self.__database__, table, redefinition.without_constraint(text))
-            return
-        if name := _constraint_name(text):
-            names = [(name,)]
-        else:
-            self._run(f'CREATE TEMPORARY TABLE _slipway_asked (LIKE "{table}")')
-            self._run(f"ALTER TABLE _slipway_asked ADD {text}")
-            names = self._names(catalog.ASK_NAME, table)[:1]
-            self._run("DROP TABLE _slipway_asked")
-        if not names:
-            raise LookupError(f"{table} has no constraint {text}")
-        for (each,) in names:
-            self._run(f'ALTER TABLE "{table}" DROP CONSTRAINT "{each}"')
-
-
-def _constraint_name(text: str) -> str:
-    match = re.match(r'CONSTRAINT\s+(?:"([^"]+)"|(\w+))', text, re.IGNORECASE)
-    return (match[1] or match[2]) if match else ""
-
-
-def _is_statement(parts: tuple[Any, ...]) -> bool:
-    return len(parts) == 1 and isinstance(parts[0], pw.SQL) and parts[0].sql.lstrip().upper().startswith("CREATE")
-
-
-def _is_over(entry: Any, field: Any) -> bool:
-    parts = entry[0] if isinstance(entry, tuple | list) else getattr(entry, "_expressions", ())
-    return any(part is field or part in (field.name, field.column_name) for part in parts if _is_part(part))
-
-
-def _is_part(part: Any) -> bool:
-    return isinstance(part, str | pw.Field)
-
-
-def _index_renamed(entry: Any, old: str, new: str) -> Any:
-    if isinstance(entry, pw.Node):
-        return entry
-    return tuple(new if part == old else part for part in entry[0]), entry[1]

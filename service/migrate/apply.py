@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from service.migrate.tally import Tally
 
 Keep = Callable[[dict[str, Any]], None]
+_NOT_ATOMIC = "write `atomic = False` at the top of the file (`-- atomic: false` in .sql)"
 
 
 class Took(NamedTuple):
@@ -74,10 +75,10 @@ class Applier:
             self._known.append(file)  # a failure ends the run, so that it is asked for only after a success
         return Took(progress.duration_ms / 1000, progress.toll.waits())
 
-    def undo(self, file: MigrationFile) -> Took:
-        """Run one migration's rollback and remove its row."""
+    def undo(self, file: MigrationFile, note: str = "") -> Took:
+        """Run one migration's rollback and remove its row; the journal keeps the note."""
         began, outline = time.monotonic(), files.outline(file)
-        attempt = self._history.attempt("rollback", file.name, in_steps=not outline.atomic)
+        attempt = self._history.attempt("rollback", file.name, in_steps=not outline.atomic, note=note)
         with self._explained(file, outline, "rollback"), attempt as progress:
             if outline.atomic:
                 work = functools.partial(self._undo_atomically, file, outline, progress)
@@ -221,11 +222,9 @@ class Applier:
     def _run_together(self, steps: Sequence[Step]) -> None:
         """The steps of an atomic migration."""
         if any(step.backfill for step in steps):
-            raise Refused("A backfill commits each of its batches: write `atomic = False` at the top of the file.")
+            raise Refused(f"A backfill commits each of its batches: {_NOT_ATOMIC}.")
         if any(_is_concurrent(step) for step in steps):
-            raise Refused(
-                "CONCURRENTLY works outside a transaction only: write `atomic = False` at the top of the file."
-            )
+            raise Refused(f"CONCURRENTLY works outside a transaction only: {_NOT_ATOMIC}.")
         self._run(steps)
 
     def _run(self, steps: Sequence[Step]) -> None:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from service.migrate import authoring, commands
 from service.migrate.defaults import SHARED
 
 _EPILOG = """\
@@ -15,9 +16,9 @@ When a deploy fails, read its message: it names the command that helps. `migrate
 """
 
 
-def parser(commands: Any, words: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser for these words; `commands` has a function for each command, under its name. Only a command that is
-    among the words gets its options: making all of them takes longer than a deploy without work."""
+def parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for these words. A command is called as its function; only one that is among the words gets its
+    options: making all of them takes longer than a deploy without work."""
     top = argparse.ArgumentParser(
         prog="migrate",
         description="Bring a database to the schema that the migrations describe, and say where it stands.",
@@ -29,30 +30,30 @@ def parser(commands: Any, words: Sequence[str]) -> argparse.ArgumentParser:
     # With a name given, argparse need not work one out from the usage, for which it imports the compression modules.
     subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND", prog="migrate")
 
-    def add(name: str, text: str, options: Callable[[argparse.ArgumentParser], None] = lambda _command: None) -> None:
-        command = subparsers.add_parser(name, help=text, description=text)
-        command.set_defaults(command=getattr(commands, name), **SHARED)
-        if name in words:
+    def add(run: Any, text: str, options: Callable[[argparse.ArgumentParser], None] = lambda _command: None) -> None:
+        command = subparsers.add_parser(run.__name__, help=text, description=text)
+        command.set_defaults(command=run, **SHARED)
+        if run.__name__ in words:
             options(command)
 
-    add("deploy", "apply what is pending; nothing else changes, and doing it twice is safe", _deploy_options)
-    add("status", "show what is applied and what is not", _report_options)
-    add("journal", "show every attempt: how long it took, what it waited for, why it failed", _journal_options)
-    add("resolve", "record migrations as applied, or as rolled back, without running them", _resolve_options)
-    add("rollback", "undo the newest migration, or all after one", _rollback_options)
-    add("create", "write the next migration", _create_options)
-    add("dev", "write a migration from the models, apply it, and check that nothing is left", _dev_options)
-    add("reset", "development only: remove everything and apply every migration", _reset_options)
-    add("push", "development only: bring the models to the database without a migration", _force_option)
-    add("pull", "print models of the live database")
-    add("validate", "check the files without a database", _json_option)
+    add(commands.deploy, "apply what is pending; nothing else changes, and doing it twice is safe", _deploy_options)
+    add(commands.status, "show what is applied and what is not", _report_options)
+    add(commands.journal, "show every attempt: how long it took, what it waited for, why it failed", _journal_options)
+    add(commands.resolve, "record migrations as applied, or as rolled back, without running them", _resolve_options)
+    add(commands.rollback, "undo the newest migration, or all after one", _rollback_options)
+    add(authoring.create, "write the next migration", _create_options)
+    add(authoring.dev, "write a migration from the models, apply it, and check that nothing is left", _dev_options)
+    add(authoring.reset, "development only: remove everything and apply every migration", _reset_options)
+    add(authoring.push, "development only: bring the models to the database without a migration", _force_option)
+    add(authoring.pull, "print models of the live database")
+    add(authoring.validate, "check the files without a database", _json_option)
     add(
-        "verify",
+        commands.verify,
         "compare the live schema, the migrations and the models, and run the migrations' checks",
         _verify_options,
     )
-    add("seed", "make the first panel user and a demo chatbot, where there is none")
-    add("wait", "wait until the schema is current, for the start of other processes", _wait_options)
+    add(commands.seed, "make the first panel user and a demo chatbot, where there is none")
+    add(commands.wait, "wait until the schema is current, for the start of other processes", _wait_options)
     return top
 
 
@@ -108,16 +109,21 @@ def _resolve_options(command: argparse.ArgumentParser) -> None:
         ("--rolled-back", "the database does not have what these make: run them again"),
     ):
         command.add_argument(word, nargs="+", action="extend", default=[], metavar="NAME", help=text)
-    command.add_argument("--force", action="store_true", help="record it although the database does not look like it")
-    command.add_argument("--why", default="", metavar="REASON", help="goes with --force; the journal keeps it")
+    _reason_options(command, "record it although the database does not look like it")
     command.add_argument("--detect", action="store_true", help="find out what a database without history has already")
     command.add_argument("--yes", action="store_true", help="with --detect: record what was found")
+
+
+def _reason_options(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--force", action="store_true", help=text)
+    command.add_argument("--why", default="", metavar="REASON", help="goes with --force; the journal keeps it")
 
 
 def _rollback_options(command: argparse.ArgumentParser) -> None:
     _lock_options(command)
     _patience_options(command)
     command.add_argument("--to", metavar="NAME", help="the migration that stays the newest one")
+    _reason_options(command, "undo one by a file that was edited after it was applied")
     command.add_argument("--yes", action="store_true", help="do not ask")
 
 

@@ -45,7 +45,7 @@ def main(words: Sequence[str]) -> int:
 def _parsed(words: Sequence[str]) -> Any:
     from service.migrate import arguments
 
-    return arguments.parser(commands, words).parse_args(words)
+    return arguments.parser(words).parse_args(words)
 
 
 def _with_options(config: Config, options: argparse.Namespace) -> Config:

@@ -38,16 +38,16 @@ def of(
     error: BaseException, file: MigrationFile, place: Place, statement: str, url: DatabaseUrl, *, is_atomic: bool
 ) -> MigrationFailed:
     """One message of whatever a migration raised."""
-    line = line_of_traceback(error.__traceback__, str(file.path)) or place.line
+    path = file.down if place.command == "rollback" and file.down else file.path
+    line = line_of_traceback(error.__traceback__, str(path)) or place.line
+    blockers = place.blockers if contention.is_contention(error) else []
     return MigrationFailed(
         file.name,
-        f"{file.path.name}, line {line}" if line else file.path.name,
+        f"{path.name}, line {line}" if line else path.name,
         statement,
         explain(error),
         "it was rolled back and nothing of it remains." if is_atomic else _what_stands(place),
-        _hint(
-            file, explain(error), place.blockers if contention.is_contention(error) else [], AGAIN[place.command], url
-        ),
+        _hint(file, explain(error), blockers, place.command, url),
     )
 
 
@@ -61,9 +61,12 @@ def _what_stands(place: Place) -> str:
     return f"it is not atomic: {what}{' and '.join(parts)} stand, and the next {place.command} goes on after them."
 
 
-def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], again: str, url: DatabaseUrl) -> str:
+def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], command: str, url: DatabaseUrl) -> str:
+    again = AGAIN[command]
     if reason.startswith(LOST):
-        return f'If that is meant, name the tables at the top of {file.path.name}: touches = ["…"]'
+        then = f", and {again}{_although_edited(command)}" if command == "rollback" else ""
+        flag = "-- touches: …" if file.is_sql else 'touches = ["…"]'
+        return f"If that is meant, name the tables at the top of {file.path.name}: {flag}{then}"
     if blockers:
         then = f"{again.capitalize()} when that has ended, or allow more with --attempts."
         return f"Blocked by {'; '.join(blockers)}. {then}"
@@ -71,9 +74,20 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], again: str,
         return "With `atomic = False` the body only collects steps: change things by migrator.sql or migrator.run."
     if re.search(r"terminating connection|server closed the connection|connection already closed", reason):
         return f"The connection to the database was lost: {again}, which goes on from there."
-    if "already exists" in reason or "duplicate column" in reason:
+    if command == "deploy" and re.search("already exists|duplicate column", reason):
         return (
             "If the database already has all that this migration makes, record it: "
             f"migrate resolve --applied {file.name} (or see how far it is: migrate resolve --detect)"
         )
-    return advice.on_working(reason, url) or f"Correct {file.path.name} and {again}."
+    return advice.on_working(reason, url) or _correct(file, command)
+
+
+def _correct(file: MigrationFile, command: str) -> str:
+    if command == "rollback" and file.down:
+        return f"Correct {file.down.name} and {AGAIN[command]}."
+    return f"Correct {file.path.name} and {AGAIN[command]}{_although_edited(command) or '.'}"
+
+
+def _although_edited(command: str) -> str:
+    """A file that is corrected for its rollback is another than the one that was applied."""
+    return ': `migrate rollback --force --why "…"`.' if command == "rollback" else ""

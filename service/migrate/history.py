@@ -149,9 +149,9 @@ class History:
 
     @contextmanager
     def attempt(self, action: str, migration: str, *, in_steps: bool = False, note: str = "") -> Iterator[Progress]:
-        """A journal row around some work, outside the work's own transaction, so that a failure is remembered. A
-        `note` stays in the row of a success, where a failure has its error. Work `in_steps` goes on where an earlier
-        attempt stopped; where that has lost the lock and is still at it, it is stopped at its next step."""
+        """A journal row around some work, outside the work's own transaction, so that a failure is remembered. Work
+        `in_steps` goes on where an earlier attempt stopped; where that has lost the lock and is still at it, it is
+        stopped at its next step."""
         begun, self._begun = self._begun, None
         self._connection.toll = Toll()
         if in_steps:
@@ -161,6 +161,7 @@ class History:
             progress = begun
         else:
             progress = self._begin(action, migration)
+        progress.note = note
         try:
             yield progress
         except BaseException as error:
@@ -168,7 +169,7 @@ class History:
                 progress.finish("failed", f"{type(error).__name__}: {explain(error)}", database)
             raise
         if not progress.is_finished:
-            progress.finish("done", note or None)
+            progress.finish("done")
 
     def applied(self, progress: Progress, duration_ms: int, then: str) -> None:
         """As progress.applied; the attempt that comes next begins in the same transaction, which saves a commit."""

@@ -10,6 +10,7 @@ from service.migrate.files import MigrationFile
 from service.migrate.history import Applied, Attempt, Ledger
 
 State = Literal["applied", "pending", "changed", "missing", "ahead"]
+_EDITED = "{} was edited after it was applied."
 
 
 class Entry(NamedTuple):
@@ -95,12 +96,18 @@ def _is_breaking(entry: Entry) -> bool:
     return entry.state == "ahead" and entry.applied is not None and entry.applied.breaking
 
 
+def edited(entry: Entry) -> Problem:
+    """Why an applied migration is not undone by what its file says by now."""
+    remedy = "Restore the file; or, if what it says now does undo it, add "
+    return Problem(entry.name, _EDITED.format(entry.name), f'{remedy}--force --why "…", which the journal keeps.')
+
+
 def _problem(entry: Entry) -> Problem:
     if entry.state == "ahead":
         what = f"{entry.name} is applied, and it broke with releases that do not know it, such as this one."
         return Problem(entry.name, what, "Start the release that brought it.")
     if entry.state == "changed":
-        what = f"{entry.name} was edited after it was applied."
+        what = _EDITED.format(entry.name)
         return Problem(entry.name, what, "Restore the file and put the change into a new migration.")
     what = f"{entry.name} is applied, but its file is gone."
     remedy = f"Restore the file, or forget it with `migrate resolve --rolled-back {entry.name}`."

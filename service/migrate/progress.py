@@ -21,7 +21,7 @@ NO_CHECKPOINTS: Checkpoints = {}
 class Progress:
     """The running row of the journal. `standing` are the steps that an earlier attempt has left, None where there was
     none; `checkpoints` are what it noted of single steps, by their number; `waits_before` are what the command waited
-    for before it could begin."""
+    for before it could begin. A `note` stays in the row of a success, where a failure has its error."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Progress:
     ) -> None:
         self._connection, self._row, self.migration = connection, row, migration
         self.checkpoints, self.standing, self._waits_before = checkpoints, standing, waits_before
-        self.duration_ms, self.is_finished = 0, False
+        self.duration_ms, self.is_finished, self.note = 0, False, ""
 
     @property
     def toll(self) -> Toll:
@@ -77,7 +77,7 @@ class Progress:
 
     def _outcome(self, state: str, error: str | None = None) -> Statement:
         sql = f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ?, waits = ? WHERE id = ?"
-        return sql, [state, error, now(), self._waits(), self._row]
+        return sql, [state, error or self.note or None, now(), self._waits(), self._row]
 
     def _waits(self) -> str | None:
         return waits.as_text([*self._waits_before, *self.toll.waits()])

@@ -10,7 +10,7 @@ from service.migrate import files, plan, warmup
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused, Unproven
 from service.migrate.history import History, Ledger
-from service.migrate.plan import Plan
+from service.migrate.plan import Entry, Plan
 from service.migrate.session import Event, Outcome, Target, connected, locked
 
 if TYPE_CHECKING:
@@ -51,25 +51,23 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
     return Outcome(tuple(done), decided.newest, len(decided.entries), ahead, waits)
 
 
-def rollback(target: Target, *, to: str | None = None, confirm: Callable[[Sequence[str]], None]) -> Outcome:
-    """Undo the newest migration, or every one after `to`; `confirm` raises to stop it."""
+def rollback(
+    target: Target, *, to: str | None = None, forced_because: str = "", confirm: Callable[[Sequence[str]], None]
+) -> Outcome:
+    """Undo the newest migration, or every one after `to`; `confirm` raises to stop it. One whose file was edited since
+    is undone only for a reason, which the journal then keeps."""
     with connected(target) as database, locked(target, database) as history:
         decided = plan.make_plan(files.scan(target.folder), history.read())
         applied = [entry for entry in decided.entries if entry.applied]
         names = _after(to, [entry.name for entry in applied])
-        lost = [entry.name for entry in applied if entry.name in names and entry.file is None]
-        if lost:
-            raise Refused(f"{lost[-1]} has no file here, so nothing says how to undo it; use the release that has it.")
+        _refuse_to_undo([entry for entry in applied if entry.name in names], forced_because)
         known = [entry.file for entry in applied if entry.file]
-        problems = [problem for file in known if file.name in names for problem in files.no_way_back(file)]
-        if problems:
-            raise Refused(problems)
         if names:
             confirm(names)
         done = []
         while known and known[-1].name in names:
             with _applier(target, database, history, known) as applier:
-                took = applier.undo(known[-1])
+                took = applier.undo(known[-1], forced_because)
             done.append(Event("rolled back", known[-1].name, took.seconds, waits=took.waits))
             target.tell(done[-1])
             known.pop()
@@ -139,6 +137,17 @@ def _evidence(proof: Proof | None) -> str:
     if proof is None or not proof.compared:
         return "it changes no table, so there was nothing to compare"
     return f"{proof.found} of the {proof.compared} things that it changes were compared and found"
+
+
+def _refuse_to_undo(entries: Sequence[Entry], forced_because: str) -> None:
+    """Before anything is undone, say of all of them what can't be, or should not be."""
+    lost = [entry.name for entry in entries if entry.file is None]
+    if lost:
+        raise Refused(f"{lost[-1]} has no file here, so nothing says how to undo it; use the release that has it.")
+    edited = [plan.edited(entry) for entry in entries if entry.state == "changed" and not forced_because]
+    problems = [problem for entry in entries if entry.file for problem in files.no_way_back(entry.file)]
+    if edited or problems:
+        raise Refused([*edited, *problems])
 
 
 def _has_work(ledger: Ledger, decided: Plan) -> bool:

@@ -248,7 +248,7 @@ OTHER = [[], ["wait"], ["--dir", "deploy"], ["--dir", "-x", "deploy"], ["--dir=x
 
 @pytest.mark.parametrize("words", PLAIN)
 def test_plain_words_mean_what_the_parser_makes_of_them(words: list[str]) -> None:
-    assert vars(arguments.parser(commands, words).parse_args(words)) == vars(defaults.options(commands, words))
+    assert vars(arguments.parser(words).parse_args(words)) == vars(defaults.options(commands, words))
 
 
 @pytest.mark.parametrize("words", OTHER)

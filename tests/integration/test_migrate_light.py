@@ -21,7 +21,9 @@ from tests.support.processes import environment, run
 
 # What only some migrations need, each with a good part of the time that a deploy of one of them takes.
 VERBS = ("peewee_migrate", "playhouse", "unittest.mock", "asyncio", "service.migrate.verbs", "service.migrate.backfill")
-LATER = tuple(f"service.migrate.{name}" for name in ("arguments", "conserve", "drafting", "schema", "tally"))
+LATER = tuple(
+    f"service.migrate.{name}" for name in ("arguments", "authoring", "conserve", "drafting", "schema", "tally")
+)
 
 
 def imported(url: DatabaseUrl, folder: Path, *words: str, of: tuple[str, ...]) -> tuple[str, str]:

@@ -23,8 +23,8 @@ HALF = (
 UNDO = 'migrator.sql("DROP TABLE b")\nmigrator.sql("DROP TABLE {stumble}")\nmigrator.sql("DROP TABLE c")'
 
 
-def roll_back(url: DatabaseUrl, folder: Path) -> Outcome:
-    return runner.rollback(target(url, folder), confirm=lambda _names: None)
+def roll_back(url: DatabaseUrl, folder: Path, **options: str) -> Outcome:
+    return runner.rollback(target(url, folder), confirm=lambda _names: None, **options)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def half_undone(database_url: DatabaseUrl, folder: Path) -> Path:
         "Migration 002_b failed; it is not atomic: the steps of its rollback: steps 1 to 1 of 3 stand, and the next "
         "rollback goes on after them."
     )
-    assert str(failure.value).endswith("Correct 002_b.py and roll back again.")
+    assert str(failure.value).endswith('Correct 002_b.py and roll back again: `migrate rollback --force --why "…"`.')
     assert {"a", "c"} <= tables(database_url)
     return folder
 
@@ -169,5 +169,88 @@ def test_a_backfill_of_a_rollback_goes_on_at_its_next_batch(database_url: Databa
     with pytest.raises(MigrationFailed, match="6 of 10 rows of words stand, and the next rollback goes on after them"):
         roll_back(database_url, folder)
     write(folder, "002_hits", "pass", change.format("lambda row: {'hits': 7}"), top=NOT_ATOMIC)
-    roll_back(database_url, folder)
+    roll_back(database_url, folder, forced_because="it divided by zero")
     assert rows(database_url, "SELECT hits, count(*) FROM words GROUP BY hits ORDER BY hits") == [(5, 6), (7, 4)]
+
+
+def edit(path: Path) -> None:
+    path.write_text(path.read_text().replace("DROP TABLE b", "DROP TABLE a"))
+
+
+def test_nothing_is_undone_by_a_file_that_was_edited_since(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    path = write(tmp_path / "m", "001_b", f"{table('a')}\n{table('b')}", 'migrator.sql("DROP TABLE b")')
+    runner.deploy(target(database_url, tmp_path / "m"))
+    edit(path)
+    with pytest.raises(Refused) as refusal:
+        roll_back(database_url, tmp_path / "m")
+    assert str(refusal.value) == (
+        "001_b was edited after it was applied. Restore the file; or, if what it says now does undo it, add "
+        '--force --why "…", which the journal keeps.'
+    )
+    assert (refusal.value.exit_code, applied(database_url)) == (1, ["001_b"])
+    assert {"a", "b"} <= tables(database_url)
+
+
+@pytest.mark.parametrize("top", ["", NOT_ATOMIC])
+def test_an_edited_rollback_runs_for_a_reason_that_the_journal_keeps(
+    database_url: DatabaseUrl, tmp_path: Path, top: str
+) -> None:
+    path = write(tmp_path / "m", "001_b", f"{table('a')}\n{table('b')}", 'migrator.sql("DROP TABLE b")', top=top)
+    runner.deploy(target(database_url, tmp_path / "m"))
+    edit(path)
+    words = [sys.executable, "-m", "service.migrate.cli", "--dir", str(tmp_path / "m")]
+    silent = run(*words, "rollback", "--yes", "--force", "--why", " ", env=environment(database_url))
+    assert (silent.returncode, silent.stderr) == (1, '--force and --why "the reason" go together.\n')
+    done = run(*words, "rollback", "--yes", "--force", "--why", "a goes, b stays", env=environment(database_url))
+    assert (done.returncode, applied(database_url)) == (0, [])
+    assert {"a", "b"} & tables(database_url) == {"b"}
+    assert "    a goes, b stays" in run(*words, "journal", env=environment(database_url)).stdout.splitlines()
+
+
+def test_only_what_is_undone_has_to_be_as_it_was(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    path = write(tmp_path / "m", "001_b", table("b"), 'migrator.sql("DROP TABLE b")')
+    write(tmp_path / "m", "002_c", table("c"), 'migrator.sql("DROP TABLE c")')
+    runner.deploy(target(database_url, tmp_path / "m"))
+    edit(path)
+    roll_back(database_url, tmp_path / "m")
+    assert applied(database_url) == ["001_b"]
+
+
+def test_a_failing_down_file_is_the_one_to_correct(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    """It may be corrected without a word: what was applied stands in the other file."""
+    (tmp_path / "001_a.sql").write_text("CREATE TABLE a (id INTEGER);")
+    (tmp_path / "001_a.down.sql").write_text("DROP TABLE a;\n\nCREATE TABLE migratehistory (id INTEGER);")
+    runner.deploy(target(database_url, tmp_path))
+    with pytest.raises(MigrationFailed) as failure:
+        roll_back(database_url, tmp_path)
+    lines = str(failure.value).splitlines()
+    assert (lines[1], lines[-1]) == ("  at 001_a.down.sql, line 3", "Correct 001_a.down.sql and roll back again.")
+    (tmp_path / "001_a.down.sql").write_text("DROP TABLE a;")
+    roll_back(database_url, tmp_path)
+    assert applied(database_url) == []
+
+
+@pytest.mark.parametrize(
+    ("ending", "hint"),
+    [
+        ("py", 'touches = ["…"], and roll back again: `migrate rollback --force --why "…"`.'),
+        ("sql", '-- touches: …, and roll back again: `migrate rollback --force --why "…"`.'),
+    ],
+)
+def test_a_loss_is_declared_in_the_words_of_the_file(
+    database_url: DatabaseUrl, tmp_path: Path, ending: str, hint: str
+) -> None:
+    make = "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER REFERENCES a ON DELETE CASCADE)"
+    if database_url.is_sqlite:  # which has its foreign keys off meanwhile
+        make += "; CREATE TRIGGER t AFTER DELETE ON a BEGIN DELETE FROM b; END"
+    if ending == "py":
+        write(tmp_path, "001_a", f'migrator.sql("{make}")', 'migrator.sql("DELETE FROM a")')
+    else:
+        (tmp_path / "001_a.sql").write_text(make)
+        (tmp_path / "001_a.down.sql").write_text("DELETE FROM a")
+    runner.deploy(target(database_url, tmp_path))
+    rows(database_url, "INSERT INTO a VALUES (1)")
+    rows(database_url, "INSERT INTO b VALUES (1)")
+    with pytest.raises(MigrationFailed) as failure:
+        roll_back(database_url, tmp_path)
+    assert str(failure.value).splitlines()[-1].endswith(hint)

@@ -1,0 +1,117 @@
+"""What the developer's commands do: they write, check and try out migrations."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from service.config import Config
+from service.migrate import commands, terminal
+from service.migrate.errors import Refused
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def create(options: argparse.Namespace, config: Config) -> int:
+    from service.migrate import develop
+    from service.migrate.drafting import draft, renames
+
+    if not options.auto:
+        print(f"Created {draft.empty(config.migrations_dir, options.name)}")
+        return 0
+    wishes = renames.Wishes(tuple(options.rename), options.no_rename, _ask_rename if sys.stdin.isatty() else None)
+    models = develop.load_models(config.models)
+    written = draft.create(config.migration_database_url, config.migrations_dir, options.name, models, wishes)
+    if written is None:
+        print("The models ask for no change; nothing was written.")
+        return 0
+    print(f"Created {written.path}")
+    for note in written.notes:
+        print(f"  {note}", file=sys.stderr)
+    return 0
+
+
+def dev(options: argparse.Namespace, config: Config) -> int:
+    options.auto = True
+    code = create(options, config)
+    if options.create_only or code:
+        return code
+    return commands.deploy(options, config) or _check_models(config)
+
+
+def reset(options: argparse.Namespace, config: Config) -> int:
+    from service.migrate import develop
+
+    url = config.migration_database_url
+    if not url.is_sqlite and not options.force:
+        raise Refused(f"reset removes everything from {url}; if that is a development database, add --force.")
+    terminal.confirm(f"This removes everything from {url}.", options.yes or options.force)
+    develop.reset(url)
+    return commands.deploy(options, config)
+
+
+def push(options: argparse.Namespace, config: Config) -> int:
+    from service.migrate import develop
+
+    url = config.migration_database_url
+    if not url.is_sqlite and not options.force:
+        raise Refused(f"push is for prototyping; if {url} is a development database, add --force.")
+    print("Warning: this bypasses the migration history. Use it only to prototype on a development database.")
+    made = develop.push(url, develop.load_models(config.models))
+    print("\n".join(f"  made {line}" for line in made) or "The database already has all that the models ask for.")
+    return 0
+
+
+def pull(_options: argparse.Namespace, config: Config) -> int:
+    from service.migrate import develop
+
+    print(develop.pull(config.migration_database_url), end="")
+    return 0
+
+
+def validate(options: argparse.Namespace, config: Config) -> int:
+    from service.migrate import files
+
+    found = files.scan(config.migrations_dir)
+    problems = [problem for file in found for problem in files.review(file)]
+    if options.json:
+        terminal.print_json(
+            {"migrations": [file.name for file in found], "problems": [str(problem) for problem in problems]}
+        )
+    if problems:
+        raise Refused(problems)
+    if not options.json:
+        print(
+            f"{_count(len(found), 'migration')} in {config.migrations_dir}: names, numbers and functions are in order."
+        )
+    return 0
+
+
+def _check_models(config: Config) -> int:
+    left = model_changes(config)
+    if left:
+        return terminal.problem("The models and the migrations still differ:\n" + "\n".join(left), 1)
+    print("The models and the migrations agree.")
+    return 0
+
+
+def model_changes(config: Config) -> list[str]:
+    """How the tables of the migrations differ from those of the models; nothing where they agree."""
+    from service.migrate import develop
+    from service.migrate.drafting import draft
+
+    return draft.differences(config.migration_database_url, config.migrations_dir, develop.load_models(config.models))
+
+
+def _ask_rename(old: str, new: str) -> bool:
+    return input(
+        f"Is {new} the new name of {old}? With no, {old} is dropped with its data. [y/N] "
+    ).strip().lower() in (
+        "y",
+        "yes",
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
