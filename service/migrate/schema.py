@@ -114,12 +114,26 @@ WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace
 _PG_VIEWS = "SELECT viewname, definition FROM pg_views WHERE schemaname = current_schema()"
 
 
+_PG_LITERAL = r"E?'(?:[^']|'')*'(?:::[\w ]+)?"
+_PG_CAST_LIST = re.compile(rf"\(ARRAY\[({_PG_LITERAL}(?:, {_PG_LITERAL})*)\]\)::([\w ]+)\[\]")
+
+
+def _as_restored(text: str) -> str:
+    """What a dump makes of `state IN ('a', 'b')`: there each value is cast, and not their list."""
+
+    def each_cast(match: re.Match[str]) -> str:
+        values = re.findall(_PG_LITERAL, match[1])
+        return f"ARRAY[{', '.join(f'({value})::{match[2]}' for value in values)}]"
+
+    return _PG_CAST_LIST.sub(each_cast, text)
+
+
 def _postgresql(connection: Connection) -> Snapshot:
     snapshot = Snapshot()
     schema = connection.execute("SELECT quote_ident(current_schema())").fetchone()[0]
 
     def local(text: str) -> str:
-        return text.replace(f"{schema}.", "")
+        return _as_restored(text.replace(f"{schema}.", ""))
 
     for table, column, kind, is_required, default, generated in connection.execute(_PG_COLUMNS).fetchall():
         # The name of a serial column's sequence says when its table was made, and nothing about the schema.

@@ -177,3 +177,35 @@ def test_no_need_for_the_right_to_create_a_database(postgresql_url: DatabaseUrl,
     assert len(runner.detect(target(plain, folder)).names) == 4
     rows(postgresql_url, "DROP OWNED BY plain_owner CASCADE")
     rows(postgresql_url, "DROP ROLE plain_owner")
+
+
+LISTS = """
+migrator.sql('''
+    CREATE TABLE a (
+        id INTEGER PRIMARY KEY, state VARCHAR(10) CHECK (state IN ('new', 'it''s, well', 'old')),
+        kind CHAR(1) CHECK (kind NOT IN ('x', 'y')), text TEXT CHECK (text IN ('a', 'b')));
+    CREATE INDEX a_open ON a (id) WHERE state IN ('new', 'old');
+    CREATE VIEW open AS SELECT id FROM a WHERE state IN ('new', 'old');
+''')
+"""
+# As pg_dump does it: by what PostgreSQL says of each, which is not always what it says afterwards.
+RESTORE = """
+SELECT format('ALTER TABLE a DROP CONSTRAINT %I, ADD CONSTRAINT %1$I ', conname) || pg_get_constraintdef(oid)
+FROM pg_constraint WHERE conrelid = 'a'::regclass AND contype = 'c'
+UNION ALL SELECT 'DROP INDEX a_open; ' || pg_get_indexdef('a_open'::regclass)
+UNION ALL SELECT 'CREATE OR REPLACE VIEW open AS ' || pg_get_viewdef('open'::regclass)
+"""
+
+
+def test_a_database_that_comes_from_a_dump_proves_as_much_as_the_one_that_was_dumped(
+    postgresql_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    write(folder, "001_a", LISTS)
+    runner.deploy(target(postgresql_url, folder))
+    dumped = rows(postgresql_url, RESTORE)
+    for (statement,) in dumped:
+        rows(postgresql_url, statement)
+    assert rows(postgresql_url, RESTORE) != dumped, "else this test would say nothing"
+    rows(postgresql_url, "DELETE FROM migratehistory")
+    assert runner.resolve(target(postgresql_url, folder), applied=["001_a"])

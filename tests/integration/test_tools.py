@@ -60,7 +60,7 @@ def serving(folder: Path) -> Iterator[str]:
     port_file = folder / "port"
     process = subprocess.Popen((*COMMAND, str(port_file)), cwd=ROOT, env={**os.environ, **environment(folder / "log")})
     try:
-        eventually(lambda: port_file.exists() and port_file.read_text(), 20)
+        eventually(lambda: port_file.exists() and port_file.read_text(), 60)
         yield f"http://127.0.0.1:{port_file.read_text()}/mcp"
     finally:
         process.kill()
