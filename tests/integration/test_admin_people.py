@@ -108,6 +108,14 @@ def test_teams_decide_whose_chatbots_somebody_sees(app: Flask, owner: Browser, e
 
 
 @ONE_ENGINE
+def test_the_teams_of_somebody_are_ticked_so_that_one_more_takes_none_away(owner: Browser, eve: User) -> None:
+    make_chatbot(title="Office")
+    harbour = make_chatbot(user=eve, title="Harbour").creator
+    ticked = re.findall(r'<input checked[^>]* name="creators"[^>]* value="(\d+)"', owner.read(f"/people/{eve.id}"))
+    assert ticked == [str(harbour.id)]
+
+
+@ONE_ENGINE
 def test_nobody_changes_themselves_on_this_page(owner: Browser) -> None:
     me = User.get()
     for verb in ("close", "sessions"):

@@ -207,8 +207,9 @@ def _invite_form() -> InviteForm:
 
 
 def _teams_form(user: User | None = None) -> TeamsForm:
-    mine = CreatorUser.select().where(CreatorUser.user == user) if user else []
-    form = TeamsForm(request.form, creators=[membership.creator_id for membership in mine])
+    """As it was sent; of a user, as it stands: to a form that was not sent, no box is ticked, whatever it is given."""
+    mine: Any = CreatorUser.select().where(CreatorUser.user == user)
+    form = TeamsForm(creators=[membership.creator_id for membership in mine]) if user else TeamsForm(request.form)
     form.offer(_creators())
     return form
 
