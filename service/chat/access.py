@@ -48,5 +48,16 @@ def seen(user: User, query: Any) -> Any:
     return query if sees_all(user) else query.where(Chatbot.creator.in_(_theirs(user)))
 
 
+def seen_of(chatbot: str) -> str:
+    """The same for a Statement, as the condition on what gives a chatbot's number; its values are those of `who`.
+    PostgreSQL leaves it away for whoever sees all, and does not even look for the number."""
+    return f"""(:sees_all OR {chatbot} IN (
+        SELECT c.id FROM chatbots c JOIN creator_users m ON m.creator_id = c.creator_id WHERE m.user_id = :user))"""
+
+
+def who(user: User) -> dict[str, Any]:
+    return {"sees_all": sees_all(user), "user": user.id}
+
+
 def _theirs(user: User) -> Any:
     return CreatorUser.select(CreatorUser.creator).where(CreatorUser.user == user)

@@ -15,8 +15,9 @@ import peewee as pw
 
 from service.chat import access
 from service.database import connection, writing
-from service.models import Chatbot, Conversation, Duty, Message, UsageDay, User
+from service.models import Conversation, Duty, Message, UsageDay, User
 from service.models.base import utc_now
+from service.models.statement import Statement, loaded
 
 GROWTH = 1.1
 DAY = timedelta(days=1)
@@ -25,7 +26,19 @@ MARGIN = timedelta(hours=1)
 # Whoever has this duty counts, once a minute.
 DUTY = "usage"
 LATE = timedelta(minutes=5)
+# Its fields know how SQLite keeps a day, and JSON.
+_STORED: Any = UsageDay
 _SUMS = ("conversations", "messages", "answers", "errors", "input_tokens", "output_tokens")
+_DUTY = Statement("SELECT done_at, held_until FROM duties WHERE name = :name")
+_DAYS = f"SELECT day, {', '.join(_SUMS)}, durations FROM usage_days WHERE day BETWEEN :since AND :until AND "
+_DAYS_OF_ALL = Statement(f"{_DAYS} chatbot_id IS NULL")
+_DAYS_OF_SEEN = Statement(f"{_DAYS} chatbot_id IS NOT NULL AND {access.seen_of('chatbot_id')}")
+_BUSIEST = Statement(f"""
+    SELECT u.*, b.title FROM (
+        SELECT chatbot_id, {", ".join(f"sum({name}) AS {name}" for name in _SUMS)} FROM usage_days
+        WHERE day BETWEEN :since AND :until AND chatbot_id IS NOT NULL AND {access.seen_of("chatbot_id")}
+        GROUP BY chatbot_id ORDER BY sum(messages) DESC LIMIT :limit
+    ) u JOIN chatbots b ON b.id = u.chatbot_id ORDER BY u.messages DESC""")
 
 
 @dataclass
@@ -52,6 +65,14 @@ class Day(Sums):
     day: date
 
 
+class Busy(NamedTuple):
+    """A chatbot with its sums of some days, without the durations."""
+
+    chatbot_id: int
+    title: str
+    sums: Sums
+
+
 class Standstill(NamedTuple):
     """No worker has counted for long; `since` is when one last did, None for never."""
 
@@ -61,8 +82,9 @@ class Standstill(NamedTuple):
 def standstill() -> Standstill | None:
     """None where the sums are as new as they should be, or are being counted."""
     with connection():
-        duty = Duty.get_or_none(Duty.name == DUTY)
-    return stands_still(duty.done_at, duty.held_until, utc_now()) if duty else Standstill(None)
+        duty = _DUTY.named(name=DUTY)
+    found = loaded(Duty, duty) if duty else None
+    return stands_still(found.done_at, found.held_until, utc_now()) if found else Standstill(None)
 
 
 def stands_still(done_at: datetime | None, held_until: datetime | None, now: datetime) -> Standstill | None:
@@ -90,33 +112,19 @@ def percentile(durations: Mapping[int, int], share: float) -> int | None:
 def totals(user: User, since: date, until: date) -> list[Day]:
     """Each day from `since` up to and with `until`, over the chatbots that the user may see."""
     days = [Day(day=since + number * DAY) for number in range((until - since).days + 1)]
-    is_seen = UsageDay.chatbot.is_null() if access.sees_all(user) else _is_of_chatbot(user)
+    asked = _DAYS_OF_ALL if access.sees_all(user) else _DAYS_OF_SEEN
     with connection():
-        for row in UsageDay.select().where(is_seen, UsageDay.day.between(since, until)):
-            days[(row.day - since).days].add(_sums(row))
+        for day, *sums, durations in asked.rows(since=since, until=until, **access.who(user)):
+            counted = _summed(sums, _STORED.durations.python_value(durations))
+            days[(_STORED.day.python_value(day) - since).days].add(counted)
     return days
 
 
-def busiest(user: User, since: date, until: date, limit: int) -> dict[int, Sums]:
-    """The chatbots that were asked most on the same days, by id, with their sums but for the durations."""
-    sums = [pw.fn.SUM(getattr(UsageDay, name)).alias(name) for name in _SUMS]
-    query = UsageDay.select(UsageDay.chatbot, *sums).where(UsageDay.day.between(since, until), _is_of_chatbot(user))
+def busiest(user: User, since: date, until: date, limit: int) -> list[Busy]:
+    """The chatbots that were asked most on the same days."""
     with connection():
-        rows: Any = query.group_by(UsageDay.chatbot).order_by(pw.SQL("messages").desc()).limit(limit).tuples()
-        return {number: _whole(values) for number, *values in rows}
-
-
-def _whole(values: list[Any]) -> Sums:
-    """From what SUM gives, which on PostgreSQL is a Decimal for a bigint."""
-    given: dict[str, Any] = dict(zip(_SUMS, map(int, values), strict=True))
-    return Sums(**given)
-
-
-def _is_of_chatbot(user: User) -> Any:
-    """One that the user may see, and not of the sum over all of them."""
-    if access.sees_all(user):
-        return UsageDay.chatbot.is_null(False)
-    return UsageDay.chatbot.in_(access.chatbots(user).select(Chatbot.id))
+        rows = _BUSIEST.rows(since=since, until=until, limit=limit, **access.who(user))
+        return [Busy(number, title, _summed(sums, {})) for number, *sums, title in rows]
 
 
 def stale(counted_at: datetime | None, now: datetime, first: datetime | None) -> list[date]:
@@ -197,5 +205,10 @@ def _keep(day: date, chatbot: int | None, sums: Sums) -> None:
 
 
 def _sums(row: UsageDay) -> Sums:
-    durations = Counter({int(upper): number for upper, number in row.durations.items()})
-    return Sums(**{name: getattr(row, name) for name in _SUMS}, durations=durations)
+    return _summed([getattr(row, name) for name in _SUMS], row.durations)
+
+
+def _summed(values: list[Any], durations: Mapping[str, int]) -> Sums:
+    """From what is stored: JSON has texts for names, and PostgreSQL's sum over a bigint is a Decimal."""
+    sums: dict[str, Any] = dict(zip(_SUMS, map(int, values), strict=True))
+    return Sums(**sums, durations=Counter({int(upper): number for upper, number in durations.items()}))

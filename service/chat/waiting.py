@@ -12,15 +12,27 @@ from typing import Any, NamedTuple
 import peewee as pw
 
 from service.chat import access
-from service.chat.deadletters import ATTEMPTS, KINDS, Kind, is_of_conversation
+from service.chat.deadletters import ATTEMPTS, CHATBOTS, KINDS, Kind, is_of_conversation
 from service.database import connection
 from service.models import LEASED, QUEUED, Chatbot, Conversation, InboxItem, Message, OutboxItem, User
 from service.models.base import shared_now, utc_now
+from service.models.statement import Statement
 
 # The rows of a lane are worked on one after the other.
 _LANES: Mapping[Kind, tuple[str, ...]] = {"inbox": ("chatbot", "channel", "thread"), "outbox": ("conversation",)}
+_HELD = "(state = 'leased' AND leased_until >= :now)"
 # So long a row that could be taken may lie there before something is wrong.
 PATIENCE = timedelta(seconds=30)
+# How many, how many of them in hand, since when the oldest waits; and whether anything is in hand, be it for others.
+_DEPTH = Statement(
+    " UNION ALL ".join(
+        f"""
+        SELECT '{kind}', count(*), sum(CASE WHEN {_HELD} THEN 1 ELSE 0 END), min(created_at),
+            EXISTS (SELECT 1 FROM {kind} WHERE {_HELD})
+        FROM {kind} WHERE state IN ('queued', 'leased') AND {access.seen_of(CHATBOTS[kind])}"""
+        for kind in KINDS
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -85,23 +97,19 @@ def _item(kind: Kind, row: dict[str, Any]) -> Item:
 
 def depth(user: User) -> dict[Kind, Depth]:
     with connection():
-        return {kind: _depth(user, kind) for kind in KINDS}
+        rows = _DEPTH.rows(**access.who(user))
+        return {kind: _depth(user, kind, *counted) for kind, *counted in rows}
 
 
-def _depth(user: User, kind: Kind) -> Depth:
-    model = _model(kind)
-    in_hand = pw.fn.SUM(pw.Case(None, [(_is_held(model), 1)], 0))
-    query = _open(user, kind, pw.fn.COUNT(model.id), in_hand, pw.fn.MIN(model.created_at))
-    total, held, oldest = query.tuples().get()
-    return Depth(total - (held or 0), held or 0, _since(oldest), _since(_untaken(user, kind) if total else None))
+def _depth(user: User, kind: Kind, total: int, in_hand: int | None, oldest: Any, is_anybody_at_work: bool) -> Depth:
+    oldest = _model(kind).created_at.python_value(oldest)
+    untaken = _untaken(user, kind) if total and not is_anybody_at_work else None
+    return Depth(total - (in_hand or 0), in_hand or 0, _since(oldest), _since(untaken))
 
 
 def _untaken(user: User, kind: Kind) -> datetime | None:
-    """Since when the first row that could be taken is there to be taken; None where there is none, or somebody is at
-    work, be it for others."""
+    """Since when the first row that could be taken is there to be taken; None where there is none."""
     model = _model(kind)
-    if model.select().where(_is_held(model)).exists():
-        return None
     earlier = model.alias()
     same_lane = [getattr(earlier, name) == getattr(model, name) for name in _LANES[kind]]
     is_behind = earlier.select().where(earlier.state.in_([QUEUED, LEASED]), earlier.id < model.id, *same_lane)

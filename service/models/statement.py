@@ -1,5 +1,5 @@
-"""SQL that is written by hand, for what the worker asks for each message: Peewee takes longer to put such a statement
-together than either engine takes to run it. Everything else is Peewee's."""
+"""SQL that is written by hand, for what the worker asks for each message and the panel on a page that many look at:
+Peewee takes longer to put such a statement together than either engine takes to run it. Everything else is Peewee's."""
 
 from __future__ import annotations
 

@@ -39,10 +39,11 @@ def read(response: TestResponse) -> str:
     return gzip.decompress(response.data).decode() if response.headers.get("Content-Encoding") else response.text
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/dashboard/", "/chatbots/", "/conversations/", "/chatbots/new"])
+@pytest.mark.parametrize("path", ["/sign-in", "/", "/chatbots/", "/conversations/", "/chatbots/new"])
 def test_a_first_load_is_light(app: Flask, browser: Browser, path: str) -> None:
     visitor = Browser(app) if path == "/sign-in" else browser
     page = visitor.get(path, headers=GZIP)
+    assert page.status_code == 200
     files = [visitor.get(address, headers=GZIP) for address in assets_of(read(page))]
     assert len(files) >= 3
     assert {file.status_code for file in files} == {200}

@@ -81,8 +81,9 @@ def test_the_busiest_chatbot_comes_first() -> None:
     for chatbot in (quiet, quiet, busy, busy, busy, silent):
         said(chatbot)
     usage.count(DAY)
-    sums = usage.busiest(make_user(), DAY, DAY, limit=2)
-    assert [(chatbot, found.messages) for chatbot, found in sums.items()] == [(busy.id, 3), (quiet.id, 2)]
+    first, second = usage.busiest(make_user(), DAY, DAY, limit=2)
+    assert (first.chatbot_id, first.title, first.sums.messages) == (busy.id, busy.title, 3)
+    assert (second.chatbot_id, second.sums.messages) == (quiet.id, 2)
 
 
 def test_nobody_sees_sums_of_a_chatbot_that_they_do_not_see() -> None:

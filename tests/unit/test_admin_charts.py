@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -51,6 +52,24 @@ def test_bars_of_one_day_stand_on_each_other_and_the_edge_holds_their_sum() -> N
     assert (alone.y, alone.height) == (90, 10), "a value of nothing is no bar"
 
 
+def test_the_bars_of_a_series_are_one_drawing() -> None:
+    first, second = Series("Read", "calm", (1, 2)), Series("Written", "accent", (3, 4))
+    shapes = Chart("Tokens", (FIRST, FIRST + timedelta(days=1)), (first, second)).shapes
+    assert re.findall(r'<path class="tone-(\w+)" d="([^"]+)"/>', shapes) == [
+        ("calm", "M5.0 90.0h40.0v10.0h-40.0zM55.0 80.0h40.0v20.0h-40.0z"),
+        ("accent", "M5.0 60.0h40.0v30.0h-40.0zM55.0 40.0h40.0v40.0h-40.0z"),
+    ]
+
+
+def test_over_each_day_of_a_picture_lie_its_numbers() -> None:
+    shapes = chart((1200, None), (0, 7), has_lines=True).shapes
+    assert re.findall(r'<rect class="hover" x="([^"]+)" width="50.0" height="100"><title>([^<]+)</title>', shapes) == [
+        ("0.0", "Fri, 01 May: 1,200 · 0"),
+        ("50.0", "Sat, 02 May: – · 7"),
+    ]
+    assert shapes.count("<polyline") == 2
+
+
 def test_a_line_breaks_where_nothing_was_measured_and_a_day_alone_is_a_stroke() -> None:
     first, second = chart((10, 5, None, 10, None), has_lines=True).lines()
     assert first.points == "10.00,0.00 30.00,50.00"
@@ -66,6 +85,10 @@ def test_a_picture_with_lines_has_no_bars_and_its_edge_is_that_of_the_highest_li
 
 def test_the_table_says_everything_the_latest_day_first() -> None:
     assert chart((1200, None)).rows == [(FIRST + timedelta(days=1), ["–"]), (FIRST, ["1,200"])]
+    assert chart((1200, None), (0, 7)).body == (
+        '<tr><th scope="row">2026-05-02</th><td class="number">–</td><td class="number">7</td></tr>'
+        '<tr><th scope="row">2026-05-01</th><td class="number">1,200</td><td class="number">0</td></tr>'
+    )
 
 
 def test_without_a_value_the_picture_knows_that_it_is_empty() -> None:

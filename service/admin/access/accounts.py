@@ -15,9 +15,12 @@ from service.admin.access.guesses import Visit
 from service.admin.parts.records import LARGEST_ID
 from service.config import Config
 from service.models import OWNER, User
+from service.models.statement import Statement, loaded
 
 # Checked when there is nothing to check, so that an unknown account takes as long to refuse as a known one.
 DECOY = f"scrypt:32768:8:1${'decoy' * 3}${'0' * 128}"
+# Asked by every page.
+_VISITOR = Statement("SELECT * FROM users WHERE id = :id AND is_active")
 
 
 class Visitor:
@@ -41,7 +44,8 @@ def load(session_id: str) -> Visitor | None:
     """The visitor of a session, unless the account was closed or its password changed since."""
     number, _, stamp = session_id.partition(".")
     is_id = number.isdecimal() and int(number) <= LARGEST_ID
-    user = User.get_or_none(User.id == int(number), User.is_active) if is_id else None
+    row = _VISITOR.named(id=int(number)) if is_id else None
+    user = loaded(User, row) if row else None
     is_same = user is not None and hmac.compare_digest(stamp, _stamp(user))
     return Visitor(user) if user and is_same else None
 

@@ -1,15 +1,18 @@
 """Pictures of numbers by day, drawn as SVG on the server.
 
 A plot is a square of 100 by 100 that the page stretches; so it holds shapes and no text. What they say stands beside
-it, and once more in a table."""
+it, and once more in a table. What there is of each day is written here: a page has five pictures of up to ninety days,
+and a template takes five times as long for them. It is numbers and our own words, so that nothing has to be escaped."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
+
+from markupsafe import Markup
 
 GAP = 0.2  # of the width that a day has
 
@@ -65,7 +68,7 @@ class Chart:
     def is_empty(self) -> bool:
         return not any(value for series in self.series for value in series.values)
 
-    @property
+    @cached_property
     def step(self) -> float:
         return 100 / max(len(self.days), 1)
 
@@ -87,6 +90,40 @@ class Chart:
         if not self.has_lines:
             return []
         return [Line(points, series.tone) for series in self.series for points in self._runs(series)]
+
+    @cached_property
+    def shapes(self) -> Markup:
+        """What the plot holds: bars or lines, and over each day a stripe that says its numbers to a mouse."""
+        bars = "".join(f'<path class="tone-{tone}" d="{path}"/>' for tone, path in self.paths().items())
+        lines = "".join(
+            f'<polyline class="tone-{line.tone}" points="{line.points}" vector-effect="non-scaling-stroke"/>'
+            for line in self.lines()
+        )
+        return Markup(f"{bars}{lines}{self._stripes()}")  # noqa: S704
+
+    def paths(self) -> dict[str, str]:
+        """The bars of each tone as one path."""
+        found: dict[str, str] = {}
+        for bar in self.bars():
+            found[bar.tone] = found.get(bar.tone, "") + bar.path
+        return found
+
+    def _stripes(self) -> str:
+        width = round(self.step, 2)
+        return "".join(
+            f'<rect class="hover" x="{round(place * self.step, 2)}" width="{width}" height="100">'
+            f"<title>{_spelled(day)}: {' · '.join(words)}</title></rect>"
+            for place, (day, words) in enumerate(reversed(self.rows))
+        )
+
+    @cached_property
+    def body(self) -> Markup:
+        """The rows of the table."""
+        rows = (
+            f'<tr><th scope="row">{day}</th>' + "".join(f'<td class="number">{word}</td>' for word in words) + "</tr>"
+            for day, words in self.rows
+        )
+        return Markup("".join(rows))  # noqa: S704
 
     def _runs(self, series: Series) -> list[str]:
         """The points of each stretch of days that have a value."""
@@ -118,6 +155,11 @@ def shares(values: Sequence[int]) -> list[float]:
     """Each as a part of the largest, from 0 to 100."""
     largest = max(values, default=0) or 1
     return [100 * value / largest for value in values]
+
+
+@lru_cache(maxsize=256)  # five pictures have the same days
+def _spelled(day: date) -> str:
+    return f"{day:%a, %d %b}"
 
 
 def _bar(x: float, y: float, width: float, height: float, tone: str) -> Bar:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from flask import Blueprint, current_app, g, render_template, request
@@ -13,10 +13,9 @@ from service.admin.parts.display import milliseconds
 from service.admin.schema import reading
 from service.chat import access, deadletters, usage, waiting
 from service.chat.tools import servers
-from service.chat.usage import Day, Sums
+from service.chat.usage import Busy, Day, Sums
 from service.migrate.errors import MigrateError
 from service.migrate.report import Entry
-from service.models import Chatbot
 from service.models.base import utc_now
 
 pages = Blueprint("dashboard", __name__)
@@ -46,12 +45,6 @@ class Schema(NamedTuple):
     newest: Entry | None
 
 
-class Busy(NamedTuple):
-    chatbot: Chatbot
-    sums: Sums
-    share: float
-
-
 @pages.get("/")
 def index() -> str:
     length = request.args.get("days", USUAL, int)
@@ -60,6 +53,7 @@ def index() -> str:
     # Twice as long, so that there is something to compare with.
     days = usage.totals(g.user, today - timedelta(days=2 * length - 1), today)
     present = days[length:]
+    busiest = usage.busiest(g.user, present[0].day, today, BUSIEST)
     return render_template(
         "dashboard/index.html",
         periods=PERIODS,
@@ -67,8 +61,8 @@ def index() -> str:
         since=present[0].day,
         figures=_figures(_sum(present), _sum(days[:length])),
         charts=_charts(present),
-        busiest=_busiest(present[0].day, today),
-        has_chatbots=access.chatbots(g.user).exists(),
+        busiest=_compared(busiest),
+        has_chatbots=bool(busiest) or access.chatbots(g.user).exists(),
         tools_trouble=servers.known(current_app.config["SLIPWAY"].mcp_servers).trouble,
         standstill=usage.standstill(),
         depth=waiting.depth(g.user),
@@ -134,12 +128,9 @@ def _charts(days: list[Day]) -> list[Chart]:
     ]
 
 
-def _busiest(since: date, until: date) -> list[Busy]:
-    used = usage.busiest(g.user, since, until, BUSIEST)
-    known = access.chatbots(g.user).select(Chatbot.id, Chatbot.title)
-    chatbots = {chatbot.id: chatbot for chatbot in known.where(Chatbot.id.in_(list(used)))}
-    widths = shares([sums.messages for sums in used.values()])
-    return [Busy(chatbots[number], used[number], width) for number, width in zip(used, widths, strict=True)]
+def _compared(busiest: list[Busy]) -> list[tuple[Busy, float]]:
+    """Each with its share of what the busiest of them was asked."""
+    return list(zip(busiest, shares([busy.sums.messages for busy in busiest]), strict=True))
 
 
 def _schema() -> Schema | None:

@@ -19,6 +19,8 @@ from service.admin.parts import assets
 KINDS = frozenset({"text/html", "text/css", "text/javascript", "application/json", "image/svg+xml"})
 # Below this, the answer fits into one packet either way.
 LEAST = 1024
+# For a page that is packed anew each time: a tenth more bytes than the usual 6, in half of the time.
+LEVEL = 4
 BLUR = 100
 
 
@@ -54,6 +56,6 @@ def _pack_file(body: bytes) -> bytes:
 def _pack(body: bytes) -> bytes:
     packed = io.BytesIO()
     name = "a" * secrets.randbelow(BLUR)
-    with gzip.GzipFile(name, "wb", 6, packed, mtime=0) as file:
+    with gzip.GzipFile(name, "wb", LEVEL, packed, mtime=0) as file:
         file.write(body)
     return packed.getvalue()
