@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import peewee as pw
@@ -9,6 +10,8 @@ from playhouse.migrate import make_index_name
 
 from service.migrate import catalog
 from service.migrate.drafting import shape
+
+_DROPPED = re.compile(r'\s*DROP\s+INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+EXISTS\s+)?"?(\w+)"?\s*;?\s*$', re.IGNORECASE)
 
 
 def is_statement(parts: tuple[Any, ...]) -> bool:
@@ -31,6 +34,12 @@ def is_meant(model: Any, entry: Any, columns: list[str], name: str | None, *, is
     if name is None and index.is_plain:
         return list(index.columns) == columns
     return bool(index.name == (name or _usual_name(model._meta.table_name, columns)))
+
+
+def dropped_by(statement: str) -> str:
+    """The name of the index that a statement drops; empty where it does something else."""
+    match = _DROPPED.match(statement)
+    return match[1] if match else ""
 
 
 def renamed(entry: Any, old: str, new: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import peewee as pw
 from peewee_migrate.migrator import ORM
 
-from service.migrate import keys
+from service.migrate import indexes, keys, statements
 from service.migrate.alter import Alterations
 from service.migrate.backfill import Backfill
 from service.migrate.rows import Change
@@ -65,6 +65,17 @@ class Migrator(Alterations):
     def sql(self, sql: str, *params: Any) -> None:
         """Run SQL as it stands: several statements are welcome, and a literal % where there are no parameters."""
         add_sql(self.__ops__, self.__database__, sql, params, is_sqlite=self._is_sqlite)
+        for statement in statements.split(sql, is_sqlite=self._is_sqlite):
+            if name := indexes.dropped_by(statement.sql):
+                self._forget_index(name)
+
+    def _forget_index(self, name: str) -> None:
+        """So that no draft drops it once more. A state that is not replayed yet has nothing to forget."""
+        for model in self._orm:
+            meta: Any = model._meta
+            meta.indexes = [
+                one for one in meta.indexes if not indexes.is_meant(model, one, [], name, is_sqlite=self._is_sqlite)
+            ]
 
     def add_fields(
         self, model: str | type[pw.Model], *, allow_not_null: bool = False, **fields: pw.Field

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import peewee as pw
 import pytest
 
 from service.migrate import develop, runner, schema
 from service.migrate.connection import connect
 from service.migrate.drafting import draft
-from service.models import TABLES
+from service.migrate.drafting.draft import Written
+from service.migrate.drafting.renames import Wishes
+from service.models import TABLES, Persona
 from service.url import ROOT, DatabaseUrl
 from tests.support.migrations import applied, rows, target
 from tests.support.processes import as_text, environment, run
@@ -86,8 +91,30 @@ def test_the_migrations_make_what_the_models_say(database_url: DatabaseUrl, tmp_
     assert len(migrated.tables) == len(TABLES)
 
 
-def test_a_draft_from_the_models_finds_nothing_left_to_do(database_url: DatabaseUrl) -> None:
+def drafted(url: DatabaseUrl, place: Path) -> Written | None:
+    folder = Path(shutil.copytree(FOLDER, place / "migrations"))
+    return draft.create(url, folder, "change", list(TABLES), Wishes())
+
+
+def test_a_draft_from_the_models_finds_nothing_left_to_do(database_url: DatabaseUrl, tmp_path: Path) -> None:
     assert draft.differences(database_url, FOLDER, list(TABLES)) == []
+    assert drafted(database_url, tmp_path) is None
+
+
+@pytest.fixture
+def one_field_more() -> Iterator[None]:
+    meta: Any = Persona._meta
+    meta.add_field("voice", pw.CharField(max_length=40, default="calm"))
+    yield
+    meta.remove_field("voice")
+
+
+@pytest.mark.usefixtures("one_field_more")
+def test_a_draft_for_one_field_more_adds_that_field_and_nothing_else(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    written = drafted(database_url, tmp_path)
+    assert written is not None
+    assert written.notes == ()
+    assert re.findall(r"migrator\.(\w+)\(", written.path.read_text()) == ["add_fields", "remove_fields"]
 
 
 def test_every_migration_can_be_undone_and_done_again(database_url: DatabaseUrl) -> None:

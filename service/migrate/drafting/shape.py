@@ -20,6 +20,7 @@ from service.migrate.standin import stand_in
 
 _DEFAULT = re.compile(r"DEFAULT\s+(.*)", re.IGNORECASE | re.DOTALL)
 _VALUE = "\0"  # stands for a value while SQL is rendered; no SQL can contain it
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"([a-z_][a-z0-9_]*)\"""")
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,14 @@ class Column:
 @dataclass(frozen=True)
 class Index:
     """`parts` are columns or expressions as SQL. `is_own`: it comes with index=True or unique=True of a field;
-    `is_plain`: over whole columns, without a condition; its `columns` are then their names."""
+    `is_plain`: over whole columns, without a condition; its `columns` are then their names. `condition` is `where`
+    with names as a person writes them, who needs no quotation marks: so that both ways say the same."""
 
     parts: tuple[str, ...]
     unique: bool
-    where: str
+    condition: str
     rest: str
+    where: str = field(compare=False)
     name: str = field(compare=False)
     columns: tuple[str, ...] = field(compare=False)
     is_own: bool = field(compare=False)
@@ -193,13 +196,14 @@ def _model_index(node: Any, *, is_sqlite: bool) -> Index:
     usual = next((str(part.index_type or "").upper() for part in reversed(fields) if part.index_type), "")
     is_plain = len(fields) == len(parts) and not where and not nulls and using == usual.removeprefix("BTREE")
     columns = tuple(part.column_name for part in fields)
-    return Index(parts, bool(node._unique), where, using + nulls, node._name, columns, False, is_plain)
+    condition = _QUOTED.sub(lambda match: match[1] or match[0], where)
+    return Index(parts, bool(node._unique), condition, using + nulls, where, node._name, columns, False, is_plain)
 
 
 def _written_index(sql: str) -> Index:
     """One that the model has as a whole CREATE INDEX statement."""
     match = re.search(r'INDEX\s+(?:IF\s+NOT\s+EXISTS\s+)?"?(\w+)', sql, re.IGNORECASE)
-    return Index((sql,), False, "", "written", match[1] if match else "", (), False, False)
+    return Index((sql,), False, "", "written", "", match[1] if match else "", (), False, False)
 
 
 def _is_own(index: Index, node: Any) -> bool:
