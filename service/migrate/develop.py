@@ -111,7 +111,7 @@ def _models_in(module: ModuleType) -> list[type[pw.Model]]:
 def _push_columns(database: Any, model: type[pw.Model]) -> list[str]:
     table = model._meta.table_name
     columns = {column.name for column in database.get_columns(table)}
-    migrator, steps = Migrator(database), Steps(Path())
+    migrator, steps = Migrator(database), Steps("")
     migrator.begin(steps)
     lines = []
     for field in model._meta.sorted_fields:

@@ -29,8 +29,8 @@ class Engine:
     def steps(self, file: MigrationFile) -> list[Step]:
         """What the migration would do, in order; a body that works directly on the database does so now."""
         if file.is_sql:
-            return self._sql_steps(file.path)
-        collected = self._verbs.begin(file.path)
+            return self._sql_steps(file.place)
+        collected = self._verbs.begin(file.place)
         files.load(file).migrate(self._verbs, self.database, fake=False)
         return collected
 
@@ -41,7 +41,7 @@ class Engine:
             return self._sql_steps(file.down)
         rollback = files.load(file).rollback
         assert rollback
-        collected = self._verbs.begin(file.path)
+        collected = self._verbs.begin(file.place)
         rollback(self._verbs, self.database, fake=False)
         return collected
 
@@ -50,8 +50,8 @@ class Engine:
 
         return Migrator(self.database, lambda: list(replay(self._applied, is_sqlite=self._is_sqlite).orm))
 
-    def _sql_steps(self, path: Path) -> list[Step]:
-        found = statements.split(contents.text(path), is_sqlite=self._is_sqlite)
+    def _sql_steps(self, place: str | Path) -> list[Step]:
+        found = statements.split(contents.text(place), is_sqlite=self._is_sqlite)
         return [Step(Execute(self.database, each.sql), each.line, each.sql) for each in found]
 
 
@@ -65,7 +65,7 @@ def replay(applied: Sequence[MigrationFile], *, is_sqlite: bool) -> Migrator:
     migrator = Migrator(database)
     for file in applied:
         if not file.is_sql:
-            migrator.begin(Steps(file.path))
+            migrator.begin(Steps(file.place))
             try:
                 files.load(file).migrate(migrator, database, fake=True)
             except (Exception, SystemExit) as error:

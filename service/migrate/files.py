@@ -19,17 +19,22 @@ _SQL_FLAG = re.compile(r"--\s*(atomic|breaking|touches)\s*[:=]\s*(.+?)\s*$", re.
 
 
 class MigrationFile(NamedTuple):
-    """One migration: `name` as the history has it, without the ending; `down` undoes a .sql one."""
+    """One migration: `name` as the history has it, without the ending; `place` is where it is, as text, since of a
+    thousand files hardly one is opened again; `down` undoes a .sql one."""
 
     name: str
     number: int
-    path: Path
+    place: str
     checksum: str
     down: Path | None = None
 
     @property
+    def path(self) -> Path:
+        return Path(self.place)
+
+    @property
     def is_sql(self) -> bool:
-        return self.path.suffix == ".sql"
+        return self.place.endswith(".sql")
 
 
 class Outline(NamedTuple):
@@ -54,17 +59,17 @@ def scan(folder: Path) -> tuple[MigrationFile, ...]:
     """The migrations of a folder by number. Raises Refused with every name that is wrong, not only the first."""
     if not folder.is_dir():
         raise Refused(f"There is no migrations folder {folder}; name it with --dir or MIGRATIONS_DIR.")
-    matches = [(folder / name, _NAME.fullmatch(name)) for name in contents.names(folder)]
-    downs = {match["name"]: path for path, match in matches if match and match["down"]}
-    named = [(path, match) for path, match in matches if match and not match["down"]]
-    problems = [_misnamed(path) for path, match in matches if match is None]
-    problems += _duplicates([(int(match["number"]), path) for path, match in named])
+    matches = [(file, _NAME.fullmatch(file)) for file in contents.names(folder)]
+    downs = {match["name"]: folder / file for file, match in matches if match and match["down"]}
+    named = [(file, match) for file, match in matches if match and not match["down"]]
+    problems = [_misnamed(file) for file, match in matches if match is None]
+    problems += _duplicates([(int(match["number"]), file) for file, match in named])
     if problems:
         raise Refused(problems)
-    checksums = contents.checksums(folder, [path.name for path, _ in named])
+    checksums, place = contents.checksums(folder, [file for file, _ in named]), str(folder)
     found = [
-        MigrationFile(match["name"], int(match["number"]), path, checksum, downs.get(match["name"]))
-        for (path, match), checksum in zip(named, checksums, strict=True)
+        MigrationFile(match["name"], int(match["number"]), f"{place}/{file}", checksum, downs.get(match["name"]))
+        for (file, match), checksum in zip(named, checksums, strict=True)
     ]
     return tuple(sorted(found, key=lambda file: file.number))
 
@@ -74,7 +79,7 @@ def outline(file: MigrationFile) -> Outline:
     """The file's functions and flags, read once for each checksum: a deploy asks before, under the lock and when it
     applies. Raises Refused where it is not readable as Python or as text."""
     try:
-        text = contents.text(file.path)
+        text = contents.text(file.place)
         return _outline_of_sql(text) if file.is_sql else _outline_of_python(text, file.path.name)
     except UnicodeDecodeError:
         raise Refused([Problem(file.name, f"{file.path.name} is not UTF-8 text.", "Save it as UTF-8.")]) from None
@@ -112,8 +117,8 @@ def no_way_back(file: MigrationFile) -> list[Problem]:
 
 def load(file: MigrationFile) -> Script:
     """Run the file's top level and return its functions; its frames carry its own path, for tracebacks."""
-    scope: dict[str, Any] = {"__name__": file.name, "__file__": str(file.path)}
-    exec(compile(contents.text(file.path), str(file.path), "exec"), scope)  # noqa: S102  # it is what we do
+    scope: dict[str, Any] = {"__name__": file.name, "__file__": file.place}
+    exec(compile(contents.text(file.place), file.place, "exec"), scope)  # noqa: S102  # it is what we do
     return Script(scope["migrate"], scope.get("rollback"), scope.get("verify"))
 
 
@@ -127,16 +132,16 @@ def next_name(files: tuple[MigrationFile, ...], title: str) -> str:
     return f"{(newest.number if newest else 0) + 1:0{width}}_{slug}"
 
 
-def _misnamed(path: Path) -> Problem:
-    what = f"{path.name} does not look like a migration, which is named 001_what_it_does.py or .sql."
-    return Problem(path.stem, what, "Rename it, or put an underscore before it to keep it out.")
+def _misnamed(file: str) -> Problem:
+    what = f"{file} does not look like a migration, which is named 001_what_it_does.py or .sql."
+    return Problem(file.rpartition(".")[0], what, "Rename it, or put an underscore before it to keep it out.")
 
 
-def _duplicates(numbered: list[tuple[int, Path]]) -> list[Problem]:
+def _duplicates(numbered: list[tuple[int, str]]) -> list[Problem]:
     counts = Counter(number for number, _ in numbered)
     problems = []
     for number in sorted(number for number, count in counts.items() if count > 1):
-        names = " and ".join(path.name for other, path in numbered if other == number)
+        names = " and ".join(file for other, file in numbered if other == number)
         remedy = "Give the one that no database has applied yet the next free number."
         problems.append(Problem(names, f"{names} have the same number.", remedy))
     return problems

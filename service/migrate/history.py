@@ -100,7 +100,11 @@ class History:
             return Ledger(False, ())
         wanted = _selected(("name", "migrated_at", *OURS, *ADDED[HISTORY]), columns[HISTORY])
         rows = self._connection.execute(f"SELECT {wanted} FROM {HISTORY} ORDER BY id").fetchall()
-        applied = tuple(_applied(*row) for row in rows if row[0] is not None)
+        applied = tuple(
+            Applied(str(name), moment(at), checksum, duration_ms, release, origin, bool(breaking), waited_ms)
+            for name, at, checksum, duration_ms, release, origin, breaking, waited_ms in rows
+            if name is not None
+        )
         is_ours = set(OURS) <= columns[HISTORY] and "checkpoint" in columns[JOURNAL]
         attempts = self._attempts(_UNSETTLED, ["running", *_HALF_UNDONE], columns[JOURNAL]) if is_ours else ()
         running = tuple(attempt for attempt in attempts if attempt.state == "running")
@@ -228,12 +232,6 @@ class History:
 def _selected(wanted: Sequence[str], there: Set[str]) -> str:
     """A list of columns, with nothing for those that an older release has not made."""
     return ", ".join(name if name in there else f"NULL AS {name}" for name in wanted)
-
-
-def _applied(name: Any, migrated_at: Any, *ours: Any) -> Applied:
-    """From the columns in the order of OURS and what was added to them."""
-    checksum, duration_ms, release, origin, breaking, waited_ms = ours
-    return Applied(str(name), moment(migrated_at), checksum, duration_ms, release, origin, bool(breaking), waited_ms)
 
 
 def _attempt(row: list[Any], kept: str | None) -> Attempt:

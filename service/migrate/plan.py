@@ -48,14 +48,14 @@ class Plan(NamedTuple):
 
 
 def make_plan(files: Sequence[MigrationFile], ledger: Ledger, *, out_of_order: bool = False) -> Plan:
-    """Compare the files with the history. A database that is ahead of the files is normal: an image was rolled back;
-    unless what it is ahead by broke with the releases that don't know it."""
+    """Compare the files, which are in order, with the history. A database that is ahead of the files is normal: an
+    image was rolled back; unless what it is ahead by broke with the releases that don't know it."""
     applied = {row.name: row for row in ledger.applied}
     known = {file.name for file in files}
     newest_file = max((file.number for file in files), default=0)
     entries = [_entry(file, applied.get(file.name)) for file in files]
-    entries += [_fileless(row, newest_file) for row in ledger.applied if row.name not in known]
-    entries.sort(key=lambda entry: (_number(entry.name), entry.name))
+    if fileless := [_fileless(row, newest_file) for row in ledger.applied if row.name not in known]:
+        entries = sorted([*entries, *fileless], key=lambda entry: (_number(entry.name), entry.name))
     problems = [_problem(entry) for entry in entries if entry.state in ("changed", "missing") or _is_breaking(entry)]
     problems += [_half_undone(attempt, known) for attempt in ledger.half_undone if attempt.migration in applied]
     problems += [] if out_of_order else _late(entries)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +28,14 @@ class Step:
 class Steps(list[Any]):
     """What peewee_migrate takes for its plain list of operations: notes where each one came from."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, place: str) -> None:
         super().__init__()
-        self._path = str(path)
+        self._place = place
 
     def append(self, operation: Any) -> None:
         """A function, or an operation of playhouse's, which can only be run."""
         run = operation if callable(operation) else operation.run
-        super().append(Step(run, line_of(sys._getframe(1), self._path), getattr(run, "sql", "")))
+        super().append(Step(run, line_of(sys._getframe(1), self._place), getattr(run, "sql", "")))
 
     def extend(self, operations: Any) -> None:
         for operation in operations:
@@ -50,11 +49,11 @@ class Verbs:
     def __init__(self, database: Any, whole: Callable[[], Migrator], *, is_sqlite: bool) -> None:
         self._database, self._make, self._is_sqlite = database, whole, is_sqlite
         self._whole: Migrator | None = None
-        self._steps = Steps(Path())
+        self._steps = Steps("")
 
-    def begin(self, path: Path) -> Steps:
+    def begin(self, place: str) -> Steps:
         """Start collecting the steps that the code of a file asks for."""
-        self._steps = Steps(path)
+        self._steps = Steps(place)
         if self._whole:
             self._whole.begin(self._steps)
         return self._steps

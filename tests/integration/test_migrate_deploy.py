@@ -8,6 +8,7 @@ import pytest
 
 from service.migrate import runner
 from service.migrate.errors import BrokenScript, MigrationFailed, Refused
+from service.migrate.history import History, Ledger
 from service.migrate.session import Event
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
@@ -28,6 +29,34 @@ def test_pending_migrations_are_applied_in_order_and_told_as_they_happen(
     ]
     assert (outcome.newest, outcome.total) == ("002_b", 2)
     assert {"a", "b"} <= tables(database_url)
+
+
+def test_a_deploy_that_goes_below_the_newest_says_which_is_the_newest(
+    database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    folder = tmp_path / "migrations"
+    write(folder, "002_b", table("b"))
+    runner.deploy(target(database_url, folder))
+    write(folder, "001_a", table("a"))
+    write(folder, "003_c", table("c"))
+    outcome = runner.deploy(target(database_url, folder), out_of_order=True, only=1)
+    assert ([event.migration for event in outcome.done], outcome.newest, outcome.total) == (["001_a"], "002_b", 3)
+    assert runner.deploy(target(database_url, folder)).newest == "003_c"
+
+
+def test_the_history_is_read_before_the_lock_and_under_it_and_no_more(
+    database_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, seen = History.read, []
+
+    def counted(history: History) -> Ledger:
+        seen.append(read(history))
+        return seen[-1]
+
+    monkeypatch.setattr(History, "read", counted)
+    write(tmp_path / "migrations", "001_a", table("a"))
+    assert runner.deploy(target(database_url, tmp_path / "migrations")).newest == "001_a"
+    assert len(seen) == 2
 
 
 def test_the_second_deploy_does_nothing(database_url: DatabaseUrl, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ WHEN = datetime(2026, 11, 21)
 
 
 def file(name: str, checksum: str = "same") -> MigrationFile:
-    return MigrationFile(name, int(name.partition("_")[0]), Path(f"{name}.py"), checksum)
+    return MigrationFile(name, int(name.partition("_")[0]), f"{name}.py", checksum)
 
 
 def ledger(*names: str, checksum: str | None = "same", breaking: bool = False) -> Ledger:

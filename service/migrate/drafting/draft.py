@@ -120,7 +120,7 @@ def _tried(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.py"
         path.write_text(text, "utf-8")
-        draft = MigrationFile(name, len(found) + 1, path, contents.checksums(path.parent, [path.name])[0])
+        draft = MigrationFile(name, len(found) + 1, str(path), contents.checksums(path.parent, [path.name])[0])
         trial = shadow.trial(url, found, draft)
     if trial.after is None:
         return [f"it fails: {trial.problem}"]
