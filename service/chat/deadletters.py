@@ -9,34 +9,67 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
-
-import peewee as pw
+from typing import Any, Literal, NamedTuple
 
 from service.chat import access, wake
 from service.database import connection, writing
-from service.models import DEAD, DONE, QUEUED, Chatbot, Conversation, InboxItem, Message, OutboxItem, User
+from service.models import DEAD, DONE, QUEUED, InboxItem, OutboxItem, User
 from service.models.base import shared_now
-from service.models.statement import Statement
+from service.models.statement import Statement, moment
 from service.models.work import Job
 
 Kind = Literal["inbox", "outbox"]
 KINDS: tuple[Kind, ...] = ("inbox", "outbox")
+LARGEST = 2**63 - 1  # that a number of a row can be
 # So often each is tried.
 ATTEMPTS: Mapping[Kind, int] = {"inbox": 5, "outbox": 10}
 _MODELS: Mapping[Kind, type[Job]] = {"inbox": InboxItem, "outbox": OutboxItem}
 _CHANNELS: Mapping[Kind, str] = {"inbox": wake.INBOX, "outbox": wake.OUTBOX}
-# Whose a row of each kind is: in a Statement, the number of its chatbot.
-CHATBOTS: Mapping[Kind, str] = {
-    "inbox": "inbox.chatbot_id",
-    "outbox": "(SELECT m.chatbot_id FROM messages m WHERE m.id = outbox.message_id)",
+
+
+class About(NamedTuple):
+    """Where a row of one kind leads, for a Statement: the number of its chatbot, and what there is to be had once it is
+    joined with its chatbot, `b`, and more."""
+
+    chatbot: str
+    joins: str
+    conversation: str
+    text: str
+
+
+# An item of the inbox knows its conversation by name alone, and it may not be there yet.
+ABOUT: Mapping[Kind, About] = {
+    "inbox": About(
+        "inbox.chatbot_id",
+        """JOIN chatbots b ON b.id = inbox.chatbot_id
+        LEFT JOIN conversations c
+            ON c.chatbot_id = inbox.chatbot_id AND c.channel = inbox.channel AND c.thread = inbox.thread""",
+        conversation="c.id",
+        text="inbox.content",
+    ),
+    "outbox": About(
+        "(SELECT m.chatbot_id FROM messages m WHERE m.id = outbox.message_id)",
+        "JOIN messages m ON m.id = outbox.message_id JOIN chatbots b ON b.id = m.chatbot_id",
+        conversation="outbox.conversation_id",
+        text="m.content",
+    ),
 }
 _COUNT = Statement(
     " UNION ALL ".join(
-        f"SELECT '{kind}', count(*) FROM {kind} WHERE state = 'dead' AND {access.seen_of(CHATBOTS[kind])}"
-        for kind in KINDS
+        f"SELECT '{kind}', count(*) FROM {kind} WHERE state = 'dead' AND {access.seen_of(about.chatbot)}"
+        for kind, about in ABOUT.items()
     )
 )
+# In the order of the fields of DeadLetter.
+_LISTED: Mapping[Kind, Statement] = {
+    kind: Statement(f"""
+        SELECT {kind}.id, b.id, b.title, {about.conversation}, {kind}.channel, {about.text},
+            coalesce({kind}.error, ''), {kind}.attempts, {kind}.created_at, {kind}.finished_at
+        FROM {kind} {about.joins}
+        WHERE {kind}.state = 'dead' AND {kind}.id BETWEEN :least AND :most AND {access.seen_of("b.id")}
+        ORDER BY {kind}.id DESC LIMIT :limit""")
+    for kind, about in ABOUT.items()
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +86,7 @@ class DeadLetter:
     reason: str
     attempts: int
     created_at: datetime
-    died_at: datetime
+    died_at: datetime | None
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
@@ -61,25 +94,30 @@ class DeadLetter:
 
 def listed(user: User, kind: Kind, *, before: int | None = None, limit: int = 50) -> list[DeadLetter]:
     """Those of the chatbots that the user may see, newest first; `before` is the id of the last one shown."""
-    model = _MODELS[kind]
-    with connection():
-        query = _seen(user, kind).order_by(model.id.desc()).limit(limit)
-        if before is not None:
-            query = query.where(model.id < before)
-        return [_letter(kind, row) for row in query]
+    return _found(user, kind, 1, LARGEST if before is None else before - 1, limit)
 
 
 def find(user: User, kind: Kind, number: int) -> DeadLetter | None:
     """The one of that number, unless it is none, not dead any more, or not for the user to see."""
-    with connection():
-        row = _seen(user, kind).where(_MODELS[kind].id == number).first()
-        return _letter(kind, row) if row else None
+    return next(iter(_found(user, kind, number, number, 1)), None)
 
 
 def count(user: User) -> dict[Kind, int]:
     with connection():
         counted: Any = _COUNT.rows(**access.who(user))
         return dict(counted)
+
+
+def _found(user: User, kind: Kind, least: int, most: int, limit: int) -> list[DeadLetter]:
+    """Those with an id in between."""
+    with connection():
+        rows = _LISTED[kind].rows(least=least, most=most, limit=limit, **access.who(user))
+    return [_letter(kind, row) for row in rows]
+
+
+def _letter(kind: Kind, row: tuple[Any, ...]) -> DeadLetter:
+    *said, created_at, died_at = row
+    return DeadLetter(kind, *[*said, moment(created_at), moment(died_at)])
 
 
 def retry(letter: DeadLetter) -> bool:
@@ -103,50 +141,3 @@ def _settle(letter: DeadLetter, values: Mapping[str, Any]) -> bool:
     model = _MODELS[letter.kind]
     rows = model.update(dict(values)).where((model.id == letter.id) & (model.state == DEAD)).execute()
     return bool(rows)
-
-
-def _seen(user: User, kind: Kind) -> Any:
-    """Everything that a DeadLetter says in one query, by the names of its fields."""
-    return (_inbox(user) if kind == "inbox" else _outbox(user)).namedtuples()
-
-
-def _inbox(user: User) -> Any:
-    """An apology, if one could be written, tells the conversation; else it is found by the name that the item has."""
-    columns = (*_common(InboxItem), Conversation.id.alias("conversation_id"), InboxItem.content.alias("text"))
-    return _dead(user, "inbox", *columns).join_from(
-        InboxItem, Conversation, pw.JOIN.LEFT_OUTER, on=is_of_conversation()
-    )
-
-
-def is_of_conversation() -> Any:
-    """By the name that an item of the inbox has for it: the conversation may not be there yet."""
-    return (
-        (Conversation.chatbot == InboxItem.chatbot)
-        & (Conversation.channel == InboxItem.channel)
-        & (Conversation.thread == InboxItem.thread)
-    )
-
-
-def _outbox(user: User) -> Any:
-    columns = (*_common(OutboxItem), OutboxItem.conversation.alias("conversation_id"), Message.content.alias("text"))
-    return _dead(user, "outbox", *columns)
-
-
-def _dead(user: User, kind: Kind, *columns: Any) -> Any:
-    model = _MODELS[kind]
-    query: Any = model.select(*columns)
-    query = query.join(Chatbot) if kind == "inbox" else query.join(Message).join(Chatbot)
-    return access.seen(user, query.where(model.state == DEAD))
-
-
-def _common(model: type[InboxItem] | type[OutboxItem]) -> tuple[Any, ...]:
-    return (
-        *(model.id, model.channel, model.attempts, model.created_at),
-        *(model.error.alias("reason"), model.finished_at.alias("died_at")),
-        *(Chatbot.id.alias("chatbot_id"), Chatbot.title.alias("chatbot")),
-    )
-
-
-def _letter(kind: Kind, row: Any) -> DeadLetter:
-    values = row._asdict()
-    return DeadLetter(kind=kind, **values | {"reason": values["reason"] or ""})

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import peewee as pw
-
 from service.chat import access
-from service.chat.deadletters import ATTEMPTS, CHATBOTS, KINDS, Kind, is_of_conversation
+from service.chat.deadletters import ABOUT, ATTEMPTS, Kind
 from service.database import connection
-from service.models import LEASED, QUEUED, Chatbot, Conversation, InboxItem, Message, OutboxItem, User
-from service.models.base import shared_now, utc_now
-from service.models.statement import Statement
+from service.models import LEASED, User
+from service.models.base import utc_now
+from service.models.statement import Statement, moment
 
 # The rows of a lane are worked on one after the other.
-_LANES: Mapping[Kind, tuple[str, ...]] = {"inbox": ("chatbot", "channel", "thread"), "outbox": ("conversation",)}
+_LANES: Mapping[Kind, tuple[str, ...]] = {"inbox": ("chatbot_id", "channel", "thread"), "outbox": ("conversation_id",)}
+# The partial index `…_waiting` holds exactly these rows.
+_OPEN = "state IN ('queued', 'leased')"
 _HELD = "(state = 'leased' AND leased_until >= :now)"
 # So long a row that could be taken may lie there before something is wrong.
 PATIENCE = timedelta(seconds=30)
@@ -29,10 +29,29 @@ _DEPTH = Statement(
         f"""
         SELECT '{kind}', count(*), sum(CASE WHEN {_HELD} THEN 1 ELSE 0 END), min(created_at),
             EXISTS (SELECT 1 FROM {kind} WHERE {_HELD})
-        FROM {kind} WHERE state IN ('queued', 'leased') AND {access.seen_of(CHATBOTS[kind])}"""
-        for kind in KINDS
+        FROM {kind} WHERE {_OPEN} AND {access.seen_of(about.chatbot)}"""
+        for kind, about in ABOUT.items()
     )
 )
+# Since when the first that could be taken is there to be taken, where nobody is at work.
+_UNTAKEN: Mapping[Kind, Statement] = {
+    kind: Statement(f"""
+        SELECT coalesce(leased_until, available_at) FROM {kind}
+        WHERE {_OPEN} AND (state = 'leased' OR available_at <= :now) AND {access.seen_of(about.chatbot)}
+            AND NOT EXISTS (SELECT 1 FROM {kind} e WHERE e.{_OPEN} AND e.id < {kind}.id
+                AND {" AND ".join(f"e.{column} = {kind}.{column}" for column in _LANES[kind])})
+        ORDER BY id LIMIT 1""")
+    for kind, about in ABOUT.items()
+}
+# In the order of the fields of Item.
+_LISTED: Mapping[Kind, Statement] = {
+    kind: Statement(f"""
+        SELECT {kind}.id, b.title, {about.conversation}, {kind}.channel, {about.text}, {kind}.state, {kind}.attempts,
+            {kind}.leased_by, {kind}.error, {_HELD}, {kind}.begun_at, {kind}.available_at, {kind}.created_at
+        FROM {kind} {about.joins}
+        WHERE {kind}.{_OPEN} AND {access.seen_of("b.id")} ORDER BY {kind}.id LIMIT :limit""")
+    for kind, about in ABOUT.items()
+}
 
 
 @dataclass(frozen=True)
@@ -49,11 +68,11 @@ class Item:
     state: str
     attempts: int
     holder: str | None
-    begun_at: datetime | None
+    reason: str | None
     is_in_hand: bool
+    begun_at: datetime | None
     available_at: datetime
     created_at: datetime
-    reason: str | None
 
     @property
     def is_abandoned(self) -> bool:
@@ -81,69 +100,26 @@ class Depth(NamedTuple):
 
 def listed(user: User, kind: Kind, limit: int = 50) -> list[Item]:
     """What waits for the chatbots that the user may see, in the order in which it came."""
-    model = _model(kind)
     with connection():
-        query = _open(user, kind, *_columns(kind))
-        if kind == "inbox":
-            query = query.join_from(InboxItem, Conversation, pw.JOIN.LEFT_OUTER, on=is_of_conversation())
-        rows = query.order_by(model.id).limit(limit).namedtuples()
-        return [_item(kind, row._asdict()) for row in rows]
+        rows = _LISTED[kind].rows(limit=limit, **access.who(user))
+    return [_item(kind, row) for row in rows]
 
 
-def _item(kind: Kind, row: dict[str, Any]) -> Item:
+def _item(kind: Kind, row: tuple[Any, ...]) -> Item:
     """SQLite answers a question with 0 or 1."""
-    return Item(kind=kind, **row | {"is_in_hand": bool(row["is_in_hand"])})
+    *said, is_in_hand, begun_at, available_at, created_at = row
+    return Item(kind, *[*said, bool(is_in_hand), moment(begun_at), moment(available_at), moment(created_at)])
 
 
 def depth(user: User) -> dict[Kind, Depth]:
     with connection():
-        rows = _DEPTH.rows(**access.who(user))
-        return {kind: _depth(user, kind, *counted) for kind, *counted in rows}
+        return {kind: _depth(user, kind, *counted) for kind, *counted in _DEPTH.rows(**access.who(user))}
 
 
 def _depth(user: User, kind: Kind, total: int, in_hand: int | None, oldest: Any, is_anybody_at_work: bool) -> Depth:
-    oldest = _model(kind).created_at.python_value(oldest)
-    untaken = _untaken(user, kind) if total and not is_anybody_at_work else None
-    return Depth(total - (in_hand or 0), in_hand or 0, _since(oldest), _since(untaken))
+    untaken = _UNTAKEN[kind].row(**access.who(user)) if total and not is_anybody_at_work else None
+    return Depth(total - (in_hand or 0), in_hand or 0, _since(oldest), _since(untaken[0] if untaken else None))
 
 
-def _untaken(user: User, kind: Kind) -> datetime | None:
-    """Since when the first row that could be taken is there to be taken; None where there is none."""
-    model = _model(kind)
-    earlier = model.alias()
-    same_lane = [getattr(earlier, name) == getattr(model, name) for name in _LANES[kind]]
-    is_behind = earlier.select().where(earlier.state.in_([QUEUED, LEASED]), earlier.id < model.id, *same_lane)
-    is_due = (model.state == LEASED) | (model.available_at <= shared_now())
-    free_since = pw.fn.COALESCE(model.leased_until, model.available_at)
-    found = _open(user, kind, free_since).where(is_due, ~pw.fn.EXISTS(is_behind)).order_by(model.id).limit(1)
-    moment: datetime | None = found.scalar()
-    return moment
-
-
-def _is_held(model: Any) -> Any:
-    return (model.state == LEASED) & (model.leased_until >= shared_now())
-
-
-def _since(moment: datetime | None) -> timedelta:
-    return max(utc_now() - moment, timedelta()) if moment else timedelta()
-
-
-def _model(kind: Kind) -> Any:
-    return InboxItem if kind == "inbox" else OutboxItem
-
-
-def _open(user: User, kind: Kind, *columns: Any) -> Any:
-    """The partial index `…_waiting` holds exactly these rows."""
-    query: Any = _model(kind).select(*columns)
-    query = query.join(Chatbot) if kind == "inbox" else query.join(Message).join(Chatbot)
-    return access.seen(user, query.where(_model(kind).state.in_([QUEUED, LEASED])))
-
-
-def _columns(kind: Kind) -> tuple[Any, ...]:
-    model, text = _model(kind), InboxItem.content if kind == "inbox" else Message.content
-    return (
-        *(model.id, model.channel, model.state, model.attempts, model.available_at, model.created_at),
-        *(Chatbot.title.alias("chatbot"), text.alias("text"), model.error.alias("reason")),
-        (Conversation.id if kind == "inbox" else OutboxItem.conversation).alias("conversation_id"),
-        *(model.leased_by.alias("holder"), model.begun_at, _is_held(model).alias("is_in_hand")),
-    )
+def _since(stored: Any) -> timedelta:
+    return max(utc_now() - moment(stored), timedelta()) if stored else timedelta()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from service.database import is_sqlite, proxy
@@ -52,6 +53,11 @@ class Statement:
         if self._has_moments:
             values = {"now": shared_now(), "later": shared_now(values.get("seconds", 0.0)), **values}
         return proxy.obj.execute_sql(self._sqlite, values)
+
+
+def moment(stored: Any) -> Any:
+    """A moment of a row, or None: SQLite keeps it as text."""
+    return datetime.fromisoformat(stored) if isinstance(stored, str) else stored
 
 
 def _placed(match: re.Match[str]) -> str:

@@ -66,6 +66,7 @@ def test_a_dead_letter_tells_what_it_was_and_why_it_died(owner: User) -> None:
     letter = only(owner)
     assert (letter.kind, letter.id, letter.chatbot, letter.channel) == ("inbox", item.id, "Harbour desk", "panel")
     assert (letter.text, letter.reason, letter.attempts) == ("When is the tide?", "The endpoint answered 503.", 1)
+    assert letter.died_at
     assert letter.died_at >= letter.created_at
     assert letter.conversation_id is None, "nothing was ever said in it"
 
