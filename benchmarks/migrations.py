@@ -69,6 +69,13 @@ def write_sql(path: Path, found: list[str]) -> None:
     path.write_text("".join(f"{statement};\n" for statement in found), "utf-8")
 
 
+def write_sql_files(folder: Path, found: list[str]) -> None:
+    """A migration each, in Slipway's other format."""
+    folder.mkdir(parents=True)
+    for name, sql in zip(names(len(found)), found, strict=True):
+        write_sql(folder / f"{name}.sql", [sql])
+
+
 def write_peewee(folder: Path, found: list[str]) -> None:
     """For stock peewee-migrate and for Slipway: the very same files."""
     _write(folder, _PEEWEE, found)

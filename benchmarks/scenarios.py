@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from benchmarks import migrations, tools
 from benchmarks.databases import Databases
 from benchmarks.figures import Figure, Result
 from benchmarks.measure import Contender, Times, race, run
-from benchmarks.tools import PEERS, SLIPWAY, Tool
+from benchmarks.tools import PEERS, SLIPWAY, SLIPWAY_SQL, Tool
 
 MANY, SOME, FEW = 1_000, 100, 10
 _PEERS = [tool.name for tool in PEERS]
@@ -46,7 +47,7 @@ class Bench:
 
     def deploy(self, tool: Tool, count: int, start: str = "", name: str = "") -> Contender:
         """A deploy of so many migrations on a copy of `start`, or on an empty database."""
-        target = f"{name or self._name(tool, count)}_target".lower().replace(" ", "_")
+        target = f"{name or self._name(tool, count)}_target".lower().replace(" ", "_").replace(",", "")
         found = tool.deploy(self.project(tool, count), self.databases.url(target))
         return replace(found, name=name or tool.name, reset=lambda: self.databases.create(target, start))
 
@@ -56,7 +57,7 @@ class Bench:
 
     @staticmethod
     def _name(tool: Tool, count: int) -> str:
-        return f"{tool.name.lower().replace('.', '_').replace('-', '_')}_{count}"
+        return re.sub(r"\W+", "_", f"{tool.name.lower()}_{count}")
 
 
 def no_op(bench: Bench) -> Result:
@@ -81,16 +82,16 @@ def no_op(bench: Bench) -> Result:
 
 
 def pending(bench: Bench) -> Result:
-    """A first deploy: a hundred migrations on an empty database."""
+    """A first deploy: a hundred migrations on an empty database; in Python, as the peers have them, and in SQL."""
     script = bench.folder / f"{SOME}.sql"
     migrations.write_sql(script, bench.statements(SOME))
     plain = tools.plain_sql(script, bench.databases.url("plain"))
     contenders = [replace(plain, reset=lambda: bench.databases.create("plain"))]
-    times = race([*contenders, *(bench.deploy(tool, SOME) for tool in (SLIPWAY, *PEERS))], bench.rounds)
+    times = race([*contenders, *(bench.deploy(tool, SOME) for tool in (SLIPWAY, SLIPWAY_SQL, *PEERS))], bench.rounds)
     peer = times.fastest(_PEERS)
     figures = [Figure(f"against the fastest peer, {peer}", times.ratio("Slipway", peer), 1.0)]
     if not bench.databases.is_sqlite:
-        figures.insert(0, Figure("against `psql -f`", times.ratio("Slipway", "plain SQL"), 1.8))
+        figures.insert(0, Figure("in SQL, against `psql -f`", times.ratio(SLIPWAY_SQL.name, "plain SQL"), 1.8))
     return bench.result(f"{SOME} pending", times, *figures)
 
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import migrations
@@ -112,6 +112,7 @@ def _django(folder: Path, url: DatabaseUrl) -> Contender:
 
 
 SLIPWAY = Tool("Slipway", migrations.write_peewee, lambda folder, url: slipway("deploy", folder, url))
+SLIPWAY_SQL = replace(SLIPWAY, name="Slipway, in SQL", write=migrations.write_sql_files)
 PEERS = (
     Tool("peewee-migrate", migrations.write_peewee, _peewee_migrate),
     Tool("playhouse.migrations", migrations.write_playhouse, _playhouse),

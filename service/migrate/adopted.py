@@ -1,8 +1,7 @@
-"""A Peewee database on the runner's own connection: it remembers what runs, and refuses to end the transaction."""
+"""A Peewee database on the runner's own connection, for migrations in Python."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,32 +11,17 @@ import peewee as pw
 
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused
-
-# Not ROLLBACK TO, with which Peewee undoes a nested atomic().
-_ENDS_TRANSACTION = re.compile(r"(BEGIN|COMMIT|END|START TRANSACTION|ROLLBACK(?! TO))\b", re.IGNORECASE)
-# After these everything is still there that was there before, and what refers to it is right: no need to look.
-_ONLY_ADDS = re.compile(
-    r"CREATE (UNIQUE )?(TABLE|INDEX) (?!.*(;|\bAS\b)).*"
-    r"|ALTER TABLE \S+ ADD (COLUMN (?!.*\bREFERENCES\b)|CONSTRAINT )[^,;]*",
-    re.IGNORECASE,
-)
-_SHOWN = 300
+from service.migrate.recorded import Recorded
 
 
-class _Recorded:
-    """Remembers the statement that is running, for the message when it fails, and what the migration has spoken of;
-    guards the transaction."""
+class _Adopted(Recorded):
+    """Whoever has the driver's connection or a cursor may do anything with it."""
 
-    last_statement = ""
-    is_atomic = True
-    is_in_batch = False
     before_statement: Callable[[], None] | None = None
-    before_loss: Callable[[], None] | None = None  # called before anything that could lose rows or tables
-    _only_adds = False
     has_lost_transaction: Callable[[], bool]
 
     def connection(self) -> Any:
-        self._may_lose()
+        self.may_lose()
         return super().connection()  # type: ignore[misc]
 
     def rollback(self) -> None:
@@ -51,42 +35,14 @@ class _Recorded:
         return self._state.conn  # type: ignore[attr-defined]
 
     def cursor(self, *arguments: Any) -> Any:
-        self._may_lose()
+        self.may_lose()
         if self.before_statement is not None:
             self.before_statement()
         return super().cursor(*arguments)  # type: ignore[misc]
 
-    def _may_lose(self) -> None:
-        """Whoever has the driver's connection or a cursor may do anything with it."""
-        if self.before_loss is not None and not self._only_adds:
-            self.before_loss()
-
-    def forget(self) -> None:
-        """Begin a new migration."""
-        self.spoken_of: set[str] = set()
-        self.rebuilt: set[str] = set()
-
-    def execute_sql(self, sql: str, params: Any = None) -> Any:
-        if self.is_atomic:
-            self.spoken_of.update(re.findall(r"\w+", sql.lower()))
-        statement = " ".join(sql.split())
-        self._only_adds = bool(_ONLY_ADDS.fullmatch(statement))
-        try:
-            return self._execute(sql, statement, params)
-        finally:
-            self._only_adds = False
-
-    def _execute(self, sql: str, statement: str, params: Any) -> Any:
-        self.last_statement = statement[:_SHOWN] + ("…" if len(statement) > _SHOWN else "")
-        if self.is_atomic and _ENDS_TRANSACTION.match(statement):
-            raise Refused(
-                "The runner begins and commits: all of a migration together, or each of its steps with "
-                "`atomic = False` at the top of the file (`-- atomic: false` in .sql)."
-            )
-        if self.is_in_batch and _ENDS_TRANSACTION.match(statement):
-            raise Refused("Each batch of a backfill is committed by the runner, together with how far it came.")
+    def sent(self, sql: str, params: Any) -> Any:
         if params:
-            return super().execute_sql(sql, params)  # type: ignore[misc]
+            return super(Recorded, self).execute_sql(sql, params)  # type: ignore[misc]  # Peewee's own
         # Peewee would hand the driver an empty tuple, which makes it look for % in the text.
         with pw.__exception_wrapper__:  # type: ignore[attr-defined]  # the stub leaves it out
             cursor = self.cursor()
@@ -95,7 +51,7 @@ class _Recorded:
 
 
 # The names are Peewee's own, since `migrate pull` prints them.
-class SqliteDatabase(_Recorded, pw.SqliteDatabase):
+class SqliteDatabase(_Adopted, pw.SqliteDatabase):
     has_begun: Callable[[float], None]
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
@@ -113,7 +69,7 @@ class SqliteDatabase(_Recorded, pw.SqliteDatabase):
         self.has_begun(time.monotonic() - began)
 
 
-class PostgresqlDatabase(_Recorded, pw.PostgresqlDatabase):
+class PostgresqlDatabase(_Adopted, pw.PostgresqlDatabase):
     _opening: Callable[[], None] | None = None
 
     @contextmanager

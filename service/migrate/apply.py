@@ -55,7 +55,12 @@ class Applier:
         self._connection, self._history, self._known, self._watch = connection, history, list(known), watch
         self._patience, self._on_blocked, self._on_rows = patience, on_blocked, on_rows
         self._engine = Engine(connection, known)
-        self._place = Place()
+        self._place: Place
+
+    @property
+    def _database(self) -> Any:
+        """Of the migration that is at work; a try that was given up has left its engine behind."""
+        return self._engine.database_of(self._place.file)
 
     def apply(self, file: MigrationFile, then: MigrationFile | None = None) -> Took | None:
         """Run one migration and record it; None when somebody else did so first. `then` is the one that will be asked
@@ -124,7 +129,7 @@ class Applier:
     ) -> Iterator[None]:
         """Each step is committed with its entry in the journal; who comes next goes on where this one was killed. The
         block is the end of it, in a transaction of its own."""
-        with read_only(self._connection, self._engine.database):
+        with read_only(self._connection, self._database):
             steps, done = collect(file), progress.standing or 0
         progress.step(done, len(steps))
         self._place.done, self._place.total = done, len(steps)
@@ -201,13 +206,13 @@ class Applier:
             self._place.tally = tally
             self._on_rows(progress.migration, tally)
 
-        self._place.line, self._engine.database.is_atomic = line, False
+        self._place.line, self._database.is_atomic = line, False
         set_timeouts = functools.partial(contention.set_timeouts, self._connection, self._patience, is_local=True)
         backfill.run(Care(keep, functools.partial(self._patiently, progress), tell, set_timeouts))
 
     def _run_alone(self, step: Step, mark: Callable[[bool], None]) -> None:
         """A statement outside of any transaction, marked before it begins; one that fails has ended."""
-        self._engine.database.is_atomic = False
+        self._database.is_atomic = False
         heal.clear_half_made(self._connection, step.sql)
         is_concurrent = _is_concurrent(step)
         contention.set_timeouts(self._connection, self._patience, is_local=False, is_concurrent=is_concurrent)
@@ -233,19 +238,20 @@ class Applier:
             step.run()
 
     def _transaction(self, outline: Outline, first: Statement | None = None) -> AbstractContextManager[Any]:
-        return transaction(self._connection, self._engine.database, self._patience, outline.touches, first)
+        return transaction(self._connection, self._database, self._patience, outline.touches, first)
 
     @contextmanager
     def _explained(self, file: MigrationFile, outline: Outline, command: str = "deploy") -> Iterator[None]:
-        self._place, self._engine.database.last_statement = Place(command), ""
+        self._place = Place(file, command)
+        self._database.last_statement = ""
         try:
             yield
         except (AlreadyApplied, BrokenScript, Overtaken, Unclear):
             raise
         except (Exception, SystemExit) as error:  # a file that asks the process to end has failed
-            statement = self._engine.database.last_statement
+            statement = self._database.last_statement
             url = self._connection.url
-            raise failure.of(error, file, self._place, statement, url, is_atomic=outline.atomic) from error
+            raise failure.of(error, self._place, statement, url, is_atomic=outline.atomic) from error
 
 
 def _milliseconds(began: float) -> int:

@@ -65,18 +65,19 @@ class Connection:
         return self.execute(joined, [value for _, parameters in statements for value in parameters])
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, begin: Callable[[], Any] | None = None) -> Iterator[Any]:
+        """`begin` sends BEGIN together with what else comes first, and the block gets what it returns."""
         began = time.monotonic()
-        self.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
+        answer = begin() if begin else self.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
         self.has_begun(time.monotonic() - began)
         try:
-            yield
+            yield answer
+            self.execute("COMMIT")  # which fails on SQLite while somebody reads, and leaves the transaction open
         except BaseException:
             # A full disk or a lost connection has ended it already, and is what a person has to read.
             if self.raw.in_transaction if self.is_sqlite else not self.raw.closed:
                 self.execute("ROLLBACK")
             raise
-        self.execute("COMMIT")
 
     def has_begun(self, seconds: float) -> None:
         """SQLite waits for others when it begins to write, so that the time this takes is theirs."""

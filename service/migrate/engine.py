@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from service.migrate import contents, files, statements
-from service.migrate.adopted import adopt
 from service.migrate.connection import Connection
 from service.migrate.errors import BrokenScript
 from service.migrate.files import MigrationFile
+from service.migrate.recorded import Recorded, SqlDatabase
 from service.migrate.steps import Execute, Step, Steps, Verbs
 
 if TYPE_CHECKING:
@@ -22,9 +23,26 @@ class Engine:
     """Runs migrations on one connection. `applied` are the files whose effects the database already has."""
 
     def __init__(self, connection: Connection, applied: Sequence[MigrationFile]) -> None:
-        self.database = adopt(connection)
-        self._is_sqlite, self._applied = connection.is_sqlite, applied
-        self._verbs = Verbs(self.database, self._whole_migrator, is_sqlite=connection.is_sqlite)
+        self._connection, self._is_sqlite, self._applied = connection, connection.is_sqlite, applied
+
+    @cached_property
+    def database(self) -> Any:
+        """Peewee's, which is imported by the first migration in Python."""
+        from service.migrate.adopted import adopt
+
+        return adopt(self._connection)
+
+    def database_of(self, file: MigrationFile) -> Recorded:
+        """The one that the steps of a file work on."""
+        return self._sql if file.is_sql else self.database
+
+    @cached_property
+    def _sql(self) -> SqlDatabase:
+        return SqlDatabase(self._connection)
+
+    @cached_property
+    def _verbs(self) -> Verbs:
+        return Verbs(self.database, self._whole_migrator, is_sqlite=self._is_sqlite)
 
     def steps(self, file: MigrationFile) -> list[Step]:
         """What the migration would do, in order; a body that works directly on the database does so now."""
@@ -52,7 +70,7 @@ class Engine:
 
     def _sql_steps(self, place: str | Path) -> list[Step]:
         found = statements.split(contents.text(place), is_sqlite=self._is_sqlite)
-        return [Step(Execute(self.database, each.sql), each.line, each.sql) for each in found]
+        return [Step(Execute(self._sql, each.sql), each.line, each.sql) for each in found]
 
 
 def replay(applied: Sequence[MigrationFile], *, is_sqlite: bool) -> Migrator:

@@ -24,8 +24,9 @@ AGAIN = {"deploy": "deploy again", "rollback": "roll back again"}
 
 @dataclass
 class Place:
-    """Where in a migration the work is; `command` is what was asked for, deploy or rollback."""
+    """Where in which migration the work is; `command` is what was asked for, deploy or rollback."""
 
+    file: MigrationFile
     command: str = "deploy"
     line: int = 0
     done: int = 0
@@ -34,10 +35,9 @@ class Place:
     blockers: Sequence[str] = ()
 
 
-def of(
-    error: BaseException, file: MigrationFile, place: Place, statement: str, url: DatabaseUrl, *, is_atomic: bool
-) -> MigrationFailed:
+def of(error: BaseException, place: Place, statement: str, url: DatabaseUrl, *, is_atomic: bool) -> MigrationFailed:
     """One message of whatever a migration raised."""
+    file = place.file
     path = file.down if place.command == "rollback" and file.down else file.path
     line = line_of_traceback(error.__traceback__, str(path)) or place.line
     blockers = place.blockers if contention.is_contention(error) else []

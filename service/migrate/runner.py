@@ -40,7 +40,7 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
         done: list[Event] = []
         waits = database.waits
         if _has_work(ledger, decided):
-            warmup.begin()
+            warmup.begin(decided.pending)
             with locked(target, database) as history:
                 waits = history.waits_before
                 decided = decide(history.read())
@@ -182,7 +182,7 @@ def _apply(target: Target, database: Connection, history: History, decided: Plan
 def _applier(
     target: Target, database: Connection, history: History, known: Sequence[files.MigrationFile]
 ) -> Iterator[Applier]:
-    from service.migrate.apply import Applier  # here: the no-op path need not import Peewee
+    from service.migrate.apply import Applier  # here: a no-op does without
     from service.migrate.contention import Watch
 
     def on_blocked(migration: str, attempt: int, attempts: int, blockers: Sequence[str]) -> None:

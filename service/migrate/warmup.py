@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import importlib
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 
+from service.migrate.files import MigrationFile
+
 _NEEDED = ("service.migrate.apply", "service.migrate.contention")
+_BY_PYTHON = "service.migrate.adopted"  # and Peewee with it
 
 
-def begin() -> None:
+def begin(pending: Sequence[MigrationFile]) -> None:
     """Who imports these next waits until they are there, and hears what is wrong with them."""
-    threading.Thread(target=_import, name="migrate-warmup", daemon=True).start()
+    names = _NEEDED if all(file.is_sql for file in pending) else (_BY_PYTHON, *_NEEDED)
+    threading.Thread(target=_import, args=[names], name="migrate-warmup", daemon=True).start()
 
 
-def _import() -> None:
-    for name in _NEEDED:
+def _import(names: Sequence[str]) -> None:
+    for name in names:
         with suppress(Exception):
             importlib.import_module(name)

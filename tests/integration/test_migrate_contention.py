@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -218,3 +219,19 @@ def test_a_history_that_has_to_change_first_is_not_waited_for_without_end(
     assert "lock timeout" in said
     assert "SELECT pid, application_name, state, query FROM pg_stat_activity" in said
     assert tables(postgresql_url) == {"migratehistory"}
+
+
+def test_a_commit_that_fails_leaves_no_transaction_behind(sqlite_url: DatabaseUrl) -> None:
+    """SQLite leaves it open when somebody reads at that moment, so that the next try could not begin one."""
+    reader, writer = connect(sqlite_url), connect(sqlite_url)
+    writer.execute("CREATE TABLE a (id INTEGER)")
+    writer.execute("INSERT INTO a VALUES (1), (2)")
+    writer.execute("PRAGMA busy_timeout = 0")
+    reading = reader.execute("SELECT id FROM a")
+    reading.fetchone()
+    with pytest.raises(sqlite3.OperationalError, match="locked"), writer.transaction():
+        writer.execute("INSERT INTO a VALUES (3)")
+    reading.close()
+    with writer.transaction():
+        writer.execute("INSERT INTO a VALUES (4)")
+    assert rows(sqlite_url, "SELECT id FROM a") == [(1,), (2,), (4,)]

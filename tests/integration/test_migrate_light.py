@@ -49,6 +49,14 @@ def test_a_deploy_of_plain_sql_goes_without_the_other_verbs(database_url: Databa
     assert ("002_b" in said, found) == (True, "")
 
 
+def test_a_deploy_of_sql_files_goes_without_peewee(database_url: DatabaseUrl, folder: Path) -> None:
+    (folder / "001_a.py").unlink()
+    (folder / "003_c.sql").write_text("-- atomic: false\nINSERT INTO b VALUES (1); INSERT INTO b VALUES (2);")
+    said, found = imported(database_url, folder, "deploy", of=("peewee", "service.migrate.adopted", *VERBS))
+    assert ("003_c" in said, rows(database_url, "SELECT count(*) FROM b")) == (True, [(2,)])
+    assert found == ""
+
+
 def test_what_the_work_needs_is_imported_while_the_lock_is_waited_for(database_url: DatabaseUrl, folder: Path) -> None:
     code = (
         "import sys, threading; from service.migrate.cli import main\n"

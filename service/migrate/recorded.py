@@ -1,0 +1,92 @@
+"""A database as a migration gets it: it remembers what runs, and refuses to end the transaction. For the SQL of a .sql
+file that is all there is to it; Python gets Peewee's (adopted.py), which takes as long to import as twenty migrations
+take to run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from service.migrate.connection import Connection
+from service.migrate.errors import Refused
+
+# Not ROLLBACK TO, with which Peewee undoes a nested atomic().
+_ENDS_TRANSACTION = re.compile(r"(BEGIN|COMMIT|END|START TRANSACTION|ROLLBACK(?! TO))\b", re.IGNORECASE)
+# After these everything is still there that was there before, and what refers to it is right: no need to look.
+_ONLY_ADDS = re.compile(
+    r"CREATE (UNIQUE )?(TABLE|INDEX) (?!.*(;|\bAS\b)).*"
+    r"|ALTER TABLE \S+ ADD (COLUMN (?!.*\bREFERENCES\b)|CONSTRAINT )[^,;]*",
+    re.IGNORECASE,
+)
+_SHOWN = 300
+
+
+class Recorded:
+    """Remembers the statement that is running, for the message when it fails, and what the migration has spoken of;
+    guards the transaction. Who inherits it says how a statement is `sent`, and calls `may_lose` before anything that
+    could lose rows or tables."""
+
+    last_statement = ""
+    is_atomic = True
+    is_in_batch = False
+    before_loss: Callable[[], None] | None = None
+    _only_adds = False
+
+    def forget(self) -> None:
+        """Begin a new migration."""
+        self.spoken_of: set[str] = set()
+        self.rebuilt: set[str] = set()
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        if self.is_atomic:
+            self.spoken_of.update(re.findall(r"\w+", sql.lower()))
+        statement = " ".join(sql.split())
+        self._only_adds = bool(_ONLY_ADDS.fullmatch(statement))
+        try:
+            self.last_statement = statement[:_SHOWN] + ("…" if len(statement) > _SHOWN else "")
+            self._refuse_end(statement)
+            return self.sent(sql, params)
+        finally:
+            self._only_adds = False
+
+    def sent(self, sql: str, params: Any) -> Any:
+        raise NotImplementedError
+
+    def may_lose(self) -> None:
+        if self.before_loss is not None and not self._only_adds:
+            self.before_loss()
+
+    def _refuse_end(self, statement: str) -> None:
+        if not _ENDS_TRANSACTION.match(statement):
+            return
+        if self.is_atomic:
+            raise Refused(
+                "The runner begins and commits: all of a migration together, or each of its steps with "
+                "`atomic = False` at the top of the file (`-- atomic: false` in .sql)."
+            )
+        if self.is_in_batch:
+            raise Refused("Each batch of a backfill is committed by the runner, together with how far it came.")
+
+
+class SqlDatabase(Recorded):
+    """The runner's own connection, for statements without parameters."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.forget()
+
+    def sent(self, sql: str, _params: Any) -> Any:
+        self.may_lose()
+        return self._connection.execute(sql)
+
+    @contextmanager
+    def atomic(self, _lock_type: str = "") -> Iterator[None]:
+        with self._connection.transaction():
+            yield
+
+    @contextmanager
+    def begun_by(self, begin: Callable[[], Any]) -> Iterator[Any]:
+        with self._connection.transaction(begin) as answer:
+            yield answer
