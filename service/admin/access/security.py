@@ -12,7 +12,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
 from service.admin.access import accounts, cookies, permissions
-from service.admin.parts import assets
+from service.admin.parts import assets, errors
+from service.admin.parts.kept import typed
 from service.config import Config
 
 # Everything else needs a sign-in, so that a new page is private until somebody says otherwise here.
@@ -99,10 +100,12 @@ def hides_behind_a_proxy() -> bool:
     return "X-Forwarded-For" in request.headers and not current_app.config["SLIPWAY"].trusted_proxies
 
 
-def _require_sign_in() -> AnyResponse | None:
+def _require_sign_in() -> AnyResponse | tuple[str, int] | None:
     if request.endpoint is None or request.endpoint in assets.ENDPOINTS:
         return None
     if request.endpoint not in PUBLIC and not current_user.is_authenticated:
+        if typed():
+            return errors.page(401, errors.TEXTS[401])
         wanted = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("session.sign_in", next=wanted), 303)
     if request.endpoint not in PUBLIC:

@@ -9,6 +9,7 @@ from flask import Flask, render_template, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from service.admin.parts.kept import typed
 from service.faults import headline, is_outage
 
 logger = logging.getLogger(__name__)
@@ -16,6 +17,10 @@ logger = logging.getLogger(__name__)
 # status: (what happened, what to do)
 TEXTS = {
     400: ("That request could not be read", "Go back, load the page again, and try once more."),
+    401: (
+        "Your session has ended",
+        "Nothing was changed, and what you typed is kept here. Sign in in another tab, come back, and send it again.",
+    ),
     403: ("You may not do this", "Ask somebody who may, or sign in with another account."),
     404: ("There is no such page", "It may have been removed, or the address may be mistyped."),
     405: ("That is not possible here", "Go back and use the buttons of the page."),
@@ -28,10 +33,17 @@ TEXTS = {
         "Try again in a moment. If it stays like this, `migrate status` says what is wrong.",
     ),
 }
+# The first where there was something to type.
+STALE = (
+    "This form has expired",
+    "The session has changed since its page was loaded. What you typed is kept here: look at it, then send it again.",
+)
 FORM_EXPIRED = (
     "This form has expired",
-    "Your session ended after the page was loaded. Go back, copy what you typed, load the page again and send it.",
+    "The session has changed since its page was loaded. Load that page again, then repeat what you did.",
 )
+# What was typed is worth keeping where sending it once more may help.
+KEEPING = frozenset({400, 401, 500, 503})
 
 
 def init_app(app: Flask) -> None:
@@ -42,7 +54,8 @@ def init_app(app: Flask) -> None:
 
 def page(status: int, texts: tuple[str, str]) -> tuple[str, int]:
     """An error page. It asks nothing of the database, which may be what failed."""
-    return render_template("error.html", status=status, happened=texts[0], advice=texts[1]), status
+    kept = typed() if status in KEEPING else None
+    return render_template("error.html", status=status, happened=texts[0], advice=texts[1], kept=kept), status
 
 
 def _refusal(error: HTTPException) -> tuple[str, int] | HTTPException:
@@ -53,7 +66,7 @@ def _refusal(error: HTTPException) -> tuple[str, int] | HTTPException:
 
 
 def _expired(_error: CSRFError) -> tuple[str, int]:
-    return page(400, FORM_EXPIRED)
+    return page(400, STALE if typed() else FORM_EXPIRED)
 
 
 def _database_failed(error: pw.PeeweeException) -> tuple[str, int]:

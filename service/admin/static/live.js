@@ -16,7 +16,7 @@ function follow() {
   source = new EventSource(`${log.dataset.live}${log.dataset.live.includes("?") ? "&" : "?"}after=${list.dataset.place}`);
   source.addEventListener("news", (event) => show(event.data));
   source.addEventListener("text", (event) => grow(JSON.parse(event.data)));
-  source.addEventListener("gone", () => location.reload());
+  source.addEventListener("gone", leave);
   // While the browser tries again by itself, it is not closed. Else: all streams are taken, or the session ended.
   source.addEventListener("error", () => source.readyState === EventSource.CLOSED && wait());
 }
@@ -31,7 +31,7 @@ async function ask() {
     const url = `${log.dataset.messages}${log.dataset.messages.includes("?") ? "&" : "?"}after=${list.dataset.place}`;
     const response = await fetch(url, { headers: { Accept: "text/html" } });
     // A redirect means that the session ended: the page itself leads to the sign-in.
-    if (response.redirected || response.status === 404) return location.reload();
+    if (response.redirected || response.status === 404) return leave();
     if (response.ok) show(await response.text());
   } catch {
     // The panel is restarting, perhaps; the next try will tell.
@@ -72,6 +72,13 @@ function put(item) {
 
 function number(message) {
   return Number(message.id.slice("message-".length));
+}
+
+// The session ended, or the talk is gone. What is being typed must not go with it.
+function leave() {
+  stop();
+  if (!document.querySelector("#composer textarea")?.value.trim()) return location.reload();
+  document.getElementById("over").hidden = false;
 }
 
 function isAtEnd() {

@@ -1,0 +1,58 @@
+"""What is typed outlives the session, in a real browser: it says itself that a form is one of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.database import bind, connection
+from service.models import Chatbot, Conversation, User
+from service.url import DatabaseUrl
+from tests.support.site import NEEDS_CHROMIUM, Site, sign_in
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+pytestmark = NEEDS_CHROMIUM
+
+SLOW = 20_000  # ms, for a machine that has other things to do
+
+
+@pytest.fixture
+def page(site: Site, furnished_url: DatabaseUrl) -> Any:
+    bind(furnished_url)
+    opened = site.open()
+    sign_in(opened)
+    sync_api.expect(opened.get_by_role("heading", name="Dashboard")).to_be_visible()
+    return opened
+
+
+def end_the_sessions() -> None:
+    with connection():
+        User.update(session_epoch=User.session_epoch + 1).execute()
+
+
+def test_a_prompt_is_published_though_the_session_ended_while_it_was_written(page: Any) -> None:
+    page.goto("/chatbots/1/edit")
+    page.get_by_label("System prompt").fill("Took an hour to write.")
+    end_the_sessions()
+    page.get_by_role("button", name="Publish version 2").click()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Sign in").click()
+    sign_in(opened.value)
+    sync_api.expect(opened.value.get_by_role("heading", name="Dashboard")).to_be_visible()
+    for title in ("This form has expired.", "Harbour desk"):
+        page.get_by_role("button", name="Send it again").click()
+        sync_api.expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    sync_api.expect(page.get_by_text("Took an hour to write.")).to_be_visible()
+
+
+def test_a_transcript_whose_session_ended_leaves_half_a_message_alone(page: Any) -> None:
+    with connection():
+        thread = f"user-{User.get().id}-a"
+        Conversation.create(chatbot=Chatbot.get(), title="Talk", user=User.get(), thread=thread)
+    page.goto(f"/talk/1/{thread}")
+    box = page.get_by_role("textbox", name="Message")
+    box.fill("Half a thought")
+    end_the_sessions()
+    sync_api.expect(page.get_by_text("your session has ended")).to_be_visible(timeout=SLOW)
+    sync_api.expect(box).to_have_value("Half a thought")
