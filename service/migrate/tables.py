@@ -29,10 +29,20 @@ def prepare(connection: Connection) -> None:
     is_complete = history <= found[HISTORY] and journal <= found[JOURNAL]
     if not connection.is_sqlite and is_complete and _has_unique_names(connection):
         return
+    if connection.is_sqlite:
+        _log_ahead(connection)
     with connection.transaction():
         if not connection.is_sqlite:
             connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
         _make(connection, found)
+
+
+def _log_ahead(connection: Connection) -> None:
+    """A database that is made now gets the write-ahead log that the service gives it anyway: each commit waits for the
+    disk once instead of four times, and whoever asks how far a deploy is need not wait for it. One that is there keeps
+    what it has (SQLite manual, "Write-Ahead Logging")."""
+    if not connection.execute("PRAGMA page_count").fetchone()[0]:
+        connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _has_unique_names(connection: Connection) -> bool:
