@@ -13,10 +13,14 @@ import peewee as pw
 from service.database import connection
 from service.models import LEASED, FollowedThread, InboxItem
 from service.models.base import shared_now
+from service.models.statement import Statement
 
 # Seconds for which a thread counts as followed after somebody has said so.
 LASTS = 30.0
 
+_IS_HELD = Statement("""
+    SELECT 1 FROM followed_threads
+    WHERE chatbot_id = :chatbot AND channel = :channel AND thread = :thread AND until > :later""")
 # For the statement by which a worker takes an item.
 IS_FOLLOWED = """EXISTS (SELECT 1 FROM followed_threads f WHERE f.chatbot_id = inbox.chatbot_id
     AND f.channel = inbox.channel AND f.thread = inbox.thread AND f.until > :now) AS is_followed"""
@@ -26,9 +30,8 @@ def follow(chatbot_id: int, channel: str, thread: str) -> None:
     """Say that somebody looks at the thread. Writes seldom, however often it is called."""
     named = {"chatbot": chatbot_id, "channel": channel, "thread": thread}
     key = [getattr(FollowedThread, name) for name in named]
-    is_it = pw.Tuple(*key) == pw.Tuple(*named.values())
     with connection():
-        if FollowedThread.select().where(is_it, FollowedThread.until > shared_now(LASTS / 2)).exists():
+        if _IS_HELD.row(**named, seconds=LASTS / 2):
             return
         until = {"until": shared_now(LASTS)}
         FollowedThread.insert({**named, **until}).on_conflict(conflict_target=key, update=until).execute()

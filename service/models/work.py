@@ -42,9 +42,8 @@ class InboxItem(Job):
     content = pw.TextField()
     metadata = pw.JSONField(default=dict)
     reply = pw.ForeignKeyField(Message, null=True, backref="+", on_delete="SET NULL")
-    # Not columns: what is told beside the row, to who takes it and to who looks on.
+    # Not a column: who takes it is told beside the row.
     is_followed = False
-    written = ""
 
     class Meta:
         table_name = "inbox"

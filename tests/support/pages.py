@@ -9,17 +9,17 @@ from tests.support.routes import ANYBODY, ROUTES, Values, routes
 FILTERS = {
     "GET /audit-log/": ("who=user5@example.org", "action=chatbot", "since=2026-01-01&until=2026-01-02"),
     "GET /conversations/": (
-        "q=harbour+pilot",
-        "q=berth+tide+storm",
+        "words=harbour+pilot",
+        "words=berth+tide+storm",
         "chatbot=50",
         "channel=telegram",
-        "error=1",
+        "failed=1",
         "tools=1",
         "persona=51",
     ),
 }
 # What is downloaded, what goes on until somebody leaves, and what is looked at only so often.
-_NO_PAGES = ("/export", "/live", ".csv", "/migrations/verify")
+_NO_PAGES = ("/export", "/live", "/csv/", "/migrations/verify")
 
 
 def addresses(app: Flask, values: Values) -> list[str]:

@@ -20,7 +20,7 @@ from service.admin.parts.choices import Choice
 from service.admin.parts.display import count
 from service.admin.parts.filters import Conditions, Day, Filters, beginning, end
 from service.admin.parts.forms import Storable, at_most, strip
-from service.admin.parts.records import LARGEST_ID, find_conversation
+from service.admin.parts.records import LARGEST_ID, find_conversation, seen_conversation
 from service.api import clients, replies
 from service.chat import access, deletion, export, search
 from service.database import proxy, writing
@@ -104,6 +104,7 @@ def show(conversation_id: int) -> str:
     return render_template(
         "conversations/show.html",
         conversation=conversation,
+        about=transcript.about(conversation),
         news=_news(conversation),
         words=request.args.get("words", ""),
         forms=list(export.FORMS),
@@ -122,7 +123,7 @@ def follow(conversation_id: int) -> AnyResponse:
     find_conversation(conversation_id)
 
     def look(place: Place) -> News | None:
-        conversation = access.conversations(g.user).where(Conversation.id == conversation_id).get_or_none()
+        conversation = seen_conversation(conversation_id)
         return news.followed(_thread(conversation), place) if conversation else None
 
     return live.stream(look, _fragment)

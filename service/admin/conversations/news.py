@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import NamedTuple
-
-import peewee as pw
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from service.admin.conversations import transcript
 from service.admin.conversations.transcript import MESSAGES_SHOWN, Said, Transcript
 from service.admin.parts.paging import read_id
 from service.chat import following
-from service.models import DEAD, DONE, LEASED, Conversation, FollowedThread, InboxItem, Message, ToolLog
+from service.models import DEAD, LEASED, Conversation, InboxItem, Message
 from service.models.base import utc_now
+from service.models.statement import Statement, loaded, moment
 
 # After this the person should learn that perhaps nobody is there to answer.
 PATIENCE = timedelta(seconds=20)
 
+_OF_THREAD = "chatbot_id = :chatbot AND channel = :channel AND thread = :thread"
+# In the order of the fields of Asked; each part has an index that holds nothing else, however much was answered before.
+# In one statement, so that an item that is still open has not lost its text to the answer that was stored.
+_OPEN = Statement(f"""
+    SELECT i.id, i.state, i.content, i.error, coalesce(f.text, ''), i.metadata, i.created_at
+    FROM (
+        SELECT * FROM inbox WHERE state IN ('queued', 'leased') AND {_OF_THREAD}
+        UNION ALL SELECT * FROM inbox WHERE state = 'dead' AND {_OF_THREAD}
+    ) i LEFT JOIN followed_threads f ON f.item_id = i.id ORDER BY i.id""")
+_CONVERSATION = Statement(f"SELECT * FROM conversations WHERE {_OF_THREAD}")
+_METADATA: Any = InboxItem.metadata
 # What the end of a transcript depends on, besides the messages.
 Tail = tuple[object, ...]
 
@@ -41,6 +51,18 @@ class Place(NamedTuple):
         return f"{self.message}.{self.call}"
 
 
+class Asked(NamedTuple):
+    """An item of the inbox that is not answered; `written` is what there is of the answer."""
+
+    id: int
+    state: str
+    content: str
+    error: str | None
+    written: str
+    metadata: dict[str, Any]
+    created_at: datetime
+
+
 class Writing(NamedTuple):
     """An answer that is being written: to which item, and what there is of it."""
 
@@ -53,7 +75,7 @@ class News(NamedTuple):
 
     conversation: Conversation | None
     transcript: Transcript
-    unanswered: list[InboxItem]
+    unanswered: list[Asked]
     is_waiting: bool
     is_late: bool
     place: Place
@@ -108,19 +130,15 @@ def followed(thread: Thread, place: Place) -> News:
     return since(thread, place)
 
 
-def _open_items(thread: Thread) -> list[InboxItem]:
-    of_thread = (
-        (InboxItem.chatbot == thread.chatbot_id)
-        & (InboxItem.channel == thread.channel)
-        & (InboxItem.thread == thread.name)
-    )
-    # In one statement, so that an item that is still open has not lost its text to the answer that was stored.
-    text = pw.fn.COALESCE(FollowedThread.text, "").alias("written")
-    query = InboxItem.select(InboxItem, text).join(FollowedThread, pw.JOIN.LEFT_OUTER)
-    return list(query.where(of_thread, InboxItem.state != DONE).order_by(InboxItem.id))
+def _open_items(thread: Thread) -> list[Asked]:
+    rows = _OPEN.rows(chatbot=thread.chatbot_id, channel=thread.channel, thread=thread.name)
+    return [
+        Asked._make([*asked, _METADATA.python_value(metadata), moment(created_at)])
+        for *asked, metadata, created_at in rows
+    ]
 
 
-def _writing(items: list[InboxItem]) -> Writing | None:
+def _writing(items: list[Asked]) -> Writing | None:
     """Conversations have one item in hand at a time."""
     return next((Writing(item.id, item.written) for item in items if item.state == LEASED and item.written), None)
 
@@ -128,12 +146,8 @@ def _writing(items: list[InboxItem]) -> Writing | None:
 def _conversation(thread: Thread) -> Conversation | None:
     if thread.conversation:
         return thread.conversation
-    found: Conversation | None = Conversation.get_or_none(
-        (Conversation.chatbot == thread.chatbot_id)
-        & (Conversation.channel == thread.channel)
-        & (Conversation.thread == thread.name)
-    )
-    return found
+    row = _CONVERSATION.named(chatbot=thread.chatbot_id, channel=thread.channel, thread=thread.name)
+    return loaded(Conversation, row) if row else None
 
 
 def _transcript(conversation: Conversation | None, place: Place | None) -> Transcript:
@@ -141,13 +155,10 @@ def _transcript(conversation: Conversation | None, place: Place | None) -> Trans
         return transcript.NOTHING
     if place is None:
         return transcript.latest(conversation)
-    late_calls = ToolLog.select(ToolLog.message).where(ToolLog.session == conversation, ToolLog.id > place.call)
-    is_new = (Message.id > place.message) | Message.id.in_(late_calls)
-    query = transcript.said(conversation).where(is_new).order_by(Message.id.desc()).limit(MESSAGES_SHOWN)
-    return transcript.of(transcript.read(query)[::-1])
+    return transcript.since(conversation, place.message, place.call)
 
 
-def _unsaid(conversation: Conversation | None, messages: list[Said], items: list[InboxItem]) -> list[InboxItem]:
+def _unsaid(conversation: Conversation | None, messages: list[Said], items: list[Asked]) -> list[Asked]:
     """Without those that the transcript holds already: what was given up with an apology, and what is tried again."""
     if conversation is None or not items:
         return items

@@ -9,10 +9,12 @@ from flask import abort, g
 
 from service.chat import access
 from service.models import Chatbot, Conversation
+from service.models.statement import Statement, loaded
 
 # What an integer column of PostgreSQL can hold.
 LARGEST_ID = 2**31 - 1
 Record = TypeVar("Record", bound=pw.Model)
+_CONVERSATION = Statement(f"SELECT * FROM conversations WHERE id = :id AND {access.seen_of('chatbot_id')}")
 
 
 def find(model: type[Record], number: int) -> Record:
@@ -30,8 +32,13 @@ def find_chatbot(number: int) -> Chatbot:
 
 
 def find_conversation(number: int) -> Conversation:
-    found: Conversation = find_among(access.conversations(g.user), Conversation, number)
-    return found
+    return seen_conversation(number) or abort(404)
+
+
+def seen_conversation(number: int) -> Conversation | None:
+    """Asked again and again by whoever follows one."""
+    row = _CONVERSATION.named(id=number, **access.who(g.user)) if number <= LARGEST_ID else None
+    return loaded(Conversation, row) if row else None
 
 
 def find_among(query: pw.ModelSelect[Record], model: type[Record], number: int) -> Record:
