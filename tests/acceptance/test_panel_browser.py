@@ -79,3 +79,27 @@ def test_the_menu_on_a_phone_opens_by_keyboard(site: Site) -> None:
     page.get_by_role("button", name="Sign out").click()
     sync_api.expect(page.get_by_text("You are signed out.")).to_be_visible()
     assert site.noise == []
+
+
+# Each press, and whether it was let through.
+PRESSES = """(button) => {
+  const let_through = [];
+  document.addEventListener("submit", (event) => {
+    let_through.push(!event.defaultPrevented);
+    event.preventDefault();
+  });
+  for (let presses = 0; presses < 3; presses++) button.click();
+  return let_through;
+}"""
+
+
+def test_an_impatient_finger_sends_a_form_once(site: Site) -> None:
+    page = site.open()
+    sign_in(page)
+    page.goto("/chatbots/1/edit")
+    button = page.get_by_role("button", name="Publish version 2")
+    assert button.evaluate(PRESSES) == [True, False, False]
+    page.reload()
+    button.dblclick()
+    sync_api.expect(page.get_by_role("status")).to_have_text("Version 2 is live. New conversations begin with it.")
+    assert site.noise == []

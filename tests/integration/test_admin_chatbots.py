@@ -42,6 +42,16 @@ def test_the_first_chatbot_is_made_for_a_creator_of_the_users_own(browser: Brows
     assert Creator.select().count() == 1, "the second chatbot belongs to the same creator"
 
 
+def test_a_form_that_is_sent_twice_makes_one_chatbot_and_another_team_may_have_a_namesake(browser: Browser) -> None:
+    browser.submit("/chatbots/new", title="Harbour")
+    again = browser.submit("/chatbots/new", title="Harbour")
+    assert again.status_code == 400
+    assert "This team has a chatbot of that title already." in again.text
+    assert Chatbot.select().count() == 1
+    elsewhere = Creator.create(name="Office")
+    assert browser.submit("/chatbots/new", title="Harbour", team=str(elsewhere.id)).status_code == 303
+
+
 def test_the_list_shows_the_live_version_of_each_chatbot(browser: Browser) -> None:
     versions.current(make_chatbot(title="Old hand"))
     make_chatbot(title="Newcomer")

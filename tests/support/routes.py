@@ -50,6 +50,8 @@ ROUTES = {
     "GET /chatbots/<int:chatbot_id>/edit": EDITOR,
     "POST /chatbots/<int:chatbot_id>/edit": EDITOR,
     "POST /chatbots/<int:chatbot_id>/try": EDITOR,
+    "GET /chatbots/<int:chatbot_id>/team": EDITOR,
+    "POST /chatbots/<int:chatbot_id>/team": EDITOR,
     "GET /chatbots/<int:chatbot_id>/versions/<int:number>": VIEWER,
     "GET /chatbots/<int:chatbot_id>/versions/<int:number>/make-current": EDITOR,
     "POST /chatbots/<int:chatbot_id>/versions/<int:number>/make-current": EDITOR,

@@ -1,8 +1,8 @@
-"""The chatbots: which there are, drafts and what they would answer, and the history of versions."""
+"""The chatbots: which there are, drafts and what they would answer, the history of versions, and whose they are."""
 
 from __future__ import annotations
 
-from service.admin.chatbots import drafts, history
+from service.admin.chatbots import drafts, history, team
 from service.admin.chatbots.listing import pages
 
-__all__ = ["drafts", "history", "pages"]
+__all__ = ["drafts", "history", "pages", "team"]

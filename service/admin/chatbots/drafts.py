@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from service import audit, limits
 from service.admin.access.permissions import needs
 from service.admin.chatbots import trial
-from service.admin.chatbots.listing import pages
+from service.admin.chatbots.listing import has_namesake, pages
 from service.admin.parts.forms import ChatbotForm, NewChatbotForm
 from service.admin.parts.records import find_chatbot
 from service.chat import access, creation, options, providers, versions
@@ -22,6 +22,7 @@ from service.models import EDITOR, SETTINGS, Chatbot, ChatbotVersion, Creator
 
 LINES = "application/jsonl"
 TRIES_A_MINUTE = 20
+NAMESAKE = "This team has a chatbot of that title already. Choose another, so that they can be told apart."
 TOO_OFTEN = trial.Event("error", "That was often within a minute. Wait a little, then try again.")
 
 
@@ -34,7 +35,7 @@ def new() -> str:
 @pages.post("/new")
 def create() -> AnyResponse | tuple[str, int]:
     form = _new_form()
-    if not form.validate():
+    if not _is_usable(form):
         return _form_page(form, None), 400
     try:
         with writing(proxy.obj):
@@ -153,6 +154,15 @@ def _new_form() -> NewChatbotForm:
     form.offer_providers(sorted(providers.built_in()), "offline")
     form.offer_servers(_servers().names, ())
     return form
+
+
+def _is_usable(form: NewChatbotForm) -> bool:
+    """A form that is sent twice makes no second chatbot."""
+    if not form.validate():
+        return False
+    if has_namesake(form.title.data or "", form.team.data):
+        form.title.errors = [NAMESAKE]
+    return not form.errors
 
 
 def _servers() -> servers.Known:

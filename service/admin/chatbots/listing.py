@@ -63,6 +63,11 @@ def versions_of(chatbot: Chatbot) -> list[ChatbotVersion]:
     )
 
 
+def has_namesake(title: str, team: int) -> bool:
+    """Two of one title in a team could not be told apart where one is chosen."""
+    return bool(Chatbot.select().where(Chatbot.creator == team, Chatbot.title == title).exists())
+
+
 def _conversations_per_chatbot(chatbots: list[Chatbot]) -> dict[int, int]:
     query = Conversation.select(Conversation.chatbot, pw.fn.COUNT(Conversation.id)).group_by(Conversation.chatbot)
     query = query.where(Conversation.chatbot.in_([chatbot.id for chatbot in chatbots]))

@@ -20,7 +20,7 @@ from wtforms import (
     ValidationError,
 )
 from wtforms.validators import DataRequired, Length, NumberRange, Regexp
-from wtforms.widgets import CheckboxInput, ListWidget
+from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
 from service.admin.parts.choices import Choice
 from service.admin.parts.color import is_color
@@ -165,6 +165,16 @@ class NewChatbotForm(ChatbotForm):
 
     def changes(self) -> dict[str, Any]:
         return {name: value for name, value in super().changes().items() if name != "team"}
+
+
+class MoveForm(Form):
+    """`expected` is whose the chatbot was when the page was made."""
+
+    team = SelectField("New team", coerce=int)
+    expected = IntegerField("Present team", [NumberRange(0, LARGEST_ID)], default=0, widget=HiddenInput())
+
+    def offer_teams(self, teams: Iterable[Creator]) -> None:
+        self.team.choices = [(team.id, team.name) for team in teams]
 
 
 class PersonaForm(Form):
