@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from service.migrate.drafting import render
+from service.migrate.drafting import referrers, render
 from service.migrate.drafting.names import Renames, renamed, settled, with_tables_renamed
 from service.migrate.drafting.order import creation_order
+from service.migrate.drafting.referrers import Columns
 from service.migrate.drafting.sameness import default_of, is_changed, only_null_differs
 from service.migrate.drafting.shape import Column, Index, Table, Tables
 from service.migrate.drafting.source import Source, Text, call, tall
@@ -25,25 +26,25 @@ def operations(old: Tables, new: Tables, renames: Renames) -> list[str]:
     lines = [*_rename_tables(renames), *_rename_columns(with_tables_renamed(old, renames.tables), new, renames)]
     old = settled(new, renamed(old, renames), Renames())
     made = [new[name] for name in new if name not in old]
-    kept = [(old[name], new[name]) for name in new if name in old]
+    kept = [(old[table.name], table) for table, _ in creation_order(new[name] for name in new if name in old)]
     order = creation_order(made)
-    keyed = {after.name for before, after in kept if before.key != after.key}
-    for before, after in kept:
-        lines += _drop_constraints(before, after) + _drop_indexes(before, after)
-        lines += _remove_columns(before, _let_go(before, after, keyed))
     gone = [old[name] for name in old if name not in new]
-    first = [
-        table for table in gone if _refers(table, keyed) and not any(_refers(one, {table.name}) for one, _ in kept)
-    ]
+    unsure = referrers.giving_way(kept)
+    first = referrers.going_first(gone, unsure)
+    unsure |= referrers.of(first)
+    for number, (before, after) in enumerate(kept):
+        released, freed = _release(before, after, unsure)
+        lines += [*_drop_constraints(before, after), *released]
+        kept[number] = freed, after
     lines += _remove_tables(first)
     for before, after in kept:
-        lines += _change_key(before, after)
+        lines += _drop_indexes(before, after) + _change_key(before, after)
     for table, late in order:
         lines += _create(table, late, old | new)
     for table, late in order:
         lines += _add_columns(table, {name: table.columns[name] for name in table.columns if name in late})
     for before, after in kept:
-        lines += _change_table(before, after, keyed)
+        lines += _change_table(before, after)
     for table, late in order:
         lines += _add_indexes(table, _late_indexes(table, late))
     return lines + _remove_tables([table for table in gone if table not in first])
@@ -80,9 +81,9 @@ def unsupported(old: Tables, new: Tables) -> list[str]:
     return lines
 
 
-def _change_table(old: Table, new: Table, keyed: Set[str]) -> list[str]:
+def _change_table(old: Table, new: Table) -> list[str]:
     added = {name: column for name, column in new.columns.items() if name not in old.columns}
-    removed = [name for name in old.columns if name not in new.columns and name not in _let_go(old, new, keyed)]
+    removed = [name for name in old.columns if name not in new.columns]
     lines = _add_columns(new, {name: added[name] for name in added if name not in new.key})
     lines += _change_columns(old, new)
     lines += _remove_columns(old, removed)
@@ -93,15 +94,11 @@ def _change_table(old: Table, new: Table, keyed: Set[str]) -> list[str]:
     return lines
 
 
-def _remove_tables(tables: list[Table]) -> list[str]:
+def _remove_tables(tables: Sequence[Table]) -> list[str]:
     """Children first."""
     return [
         render.line(call("migrator.remove_model", Text(table.name))) for table, _ in reversed(creation_order(tables))
     ]
-
-
-def _refers(table: Table, names: Set[str]) -> bool:
-    return any(column.reference and column.reference.table in names for column in table.columns.values())
 
 
 def _remove_columns(table: Table, names: Sequence[str]) -> list[str]:
@@ -109,10 +106,18 @@ def _remove_columns(table: Table, names: Sequence[str]) -> list[str]:
     return [render.line(call("migrator.remove_fields", Text(table.name), *words))] if words else []
 
 
-def _let_go(old: Table, new: Table, keyed: Set[str]) -> list[str]:
-    """The columns that go before any key changes, since they refer to one that does."""
-    gone = {name: column for name, column in old.columns.items() if name not in {*new.columns, *old.key}}
-    return [name for name, column in gone.items() if column.reference and column.reference.table in keyed]
+def _release(old: Table, new: Table, unsure: Columns) -> tuple[list[str], Table]:
+    """What makes a table refer to none of these any more, and the table then; what stays refers again later on."""
+    leaving = referrers.leaving(old, new, unsure)
+    kept = [index for index in old.indexes if index in new.indexes or referrers.is_sure(index)]
+    rest = replace(
+        old,
+        columns={name: column for name, column in old.columns.items() if name not in leaving},
+        indexes=tuple(index for index in kept if not set(leaving) & set(index.columns)),
+    )
+    loose = referrers.loosened(rest, unsure)
+    dropped = replace(old, indexes=tuple(index for index in old.indexes if index not in kept))
+    return [*_drop_indexes(dropped, new), *_remove_columns(old, leaving), *_change_columns(rest, loose)], loose
 
 
 def _change_key(old: Table, new: Table) -> list[str]:

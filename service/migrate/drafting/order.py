@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from service.migrate.drafting.shape import Column, Table
 
 
-def creation_order(tables: list[Table]) -> list[tuple[Table, frozenset[str]]]:
+def creation_order(tables: Iterable[Table]) -> list[tuple[Table, frozenset[str]]]:
     """Parents first. Where foreign keys go round in a circle, the columns that have to be added later on."""
     order, rest = [], list(tables)
     while rest:
