@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from service.migrate import advice, contention
@@ -22,17 +21,14 @@ if TYPE_CHECKING:
 AGAIN = {"deploy": "deploy again", "rollback": "roll back again"}
 
 
-@dataclass
 class Place:
     """Where in which migration the work is; `command` is what was asked for, deploy or rollback."""
 
-    file: MigrationFile
-    command: str = "deploy"
-    line: int = 0
-    done: int = 0
-    total: int = 0
-    tally: Tally | None = None
-    blockers: Sequence[str] = ()
+    def __init__(self, file: MigrationFile, command: str = "deploy") -> None:
+        self.file, self.command = file, command
+        self.line = self.done = self.total = 0
+        self.tally: Tally | None = None
+        self.blockers: Sequence[str] = ()
 
 
 def of(error: BaseException, place: Place, statement: str, url: DatabaseUrl, *, is_atomic: bool) -> MigrationFailed:

@@ -133,6 +133,8 @@ class History:
 
     def adopt(self, checksums: Sequence[tuple[str, str]]) -> None:
         """Trust the files, as they are now, for migrations that were applied before we kept checksums."""
+        if not checksums:
+            return
         with self._connection.transaction():
             for name, checksum in checksums:
                 self._connection.execute(

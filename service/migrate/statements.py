@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # What may hide a semicolon, and the semicolon itself. PostgreSQL manual, section 4.1: lexical structure.
 _TOKEN = re.compile(
@@ -22,8 +22,7 @@ _ATOMIC_BODY = re.compile(r"\bBEGIN\s+ATOMIC\b", re.IGNORECASE)
 _BODY_END = re.compile(r"\bEND\s*;?\s*\Z", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(NamedTuple):
     """One statement without its semicolon, and the line of the text that it begins in, from 1."""
 
     sql: str

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from service.migrate import statements
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from service.migrate.verbs import Migrator
 
 
-@dataclass
-class Step:
+class Step(NamedTuple):
     """One operation that a migration asked for, and the line of its file that did; `backfill` commits by itself."""
 
     run: Callable[[], Any]
@@ -69,12 +67,11 @@ class Verbs:
         return getattr(self._whole, name)
 
 
-@dataclass
 class Execute:
     """One statement without parameters; nothing in it is interpolated."""
 
-    database: Any
-    sql: str
+    def __init__(self, database: Any, sql: str) -> None:
+        self.database, self.sql = database, sql
 
     def __call__(self) -> None:
         self.database.execute_sql(self.sql, None)

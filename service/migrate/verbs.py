@@ -154,7 +154,7 @@ class Migrator(Alterations):
         What it returns has the `tally`, for the steps after it."""
         step = Backfill(self.__database__, self.__get_model__(model), change, where, batch, pause, max_errors)
         self.__ops__.append(step)
-        self.__ops__[-1].backfill = step
+        self.__ops__[-1] = self.__ops__[-1]._replace(backfill=step)
         return step
 
     def __del_field__(self, model: type[pw.Model], field: pw.Field) -> None:

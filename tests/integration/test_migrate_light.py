@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_deploy_of_plain_sql_goes_without_the_other_verbs(database_url: DatabaseUrl, folder: Path) -> None:
-    said, found = imported(database_url, folder, "deploy", of=(*VERBS, *LATER, "argparse", "random"))
+    said, found = imported(database_url, folder, "deploy", of=(*VERBS, *LATER, "argparse", "dataclasses", "random"))
     assert ("002_b" in said, found) == (True, "")
 
 
