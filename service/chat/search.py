@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import chain, takewhile
 from typing import Any, NamedTuple
 
 import peewee as pw
@@ -10,8 +12,9 @@ import peewee as pw
 from service.chat.words import found, wanted, words
 from service.database import connection, is_sqlite, proxy, writing
 from service.models import Message
+from service.models.statement import Statement
 
-__all__ = ["Piece", "excerpt", "highlight", "index", "index_missing", "kept", "matching", "words"]
+__all__ = ["Found", "Piece", "excerpt", "highlight", "index", "index_missing", "kept", "matching", "newest", "words"]
 
 # A tsvector holds less than 1 MB (PostgreSQL manual, 12.11), and a question of more words than this narrows no further.
 BYTES_KEPT, WORDS_ASKED, QUESTION_READ = 400_000, 24, 1_000
@@ -23,11 +26,35 @@ _KEEP_POSTGRESQL = (
     "ON CONFLICT (message_id) DO UPDATE SET words = excluded.words"
 )
 _KEEP_SQLITE = "INSERT OR REPLACE INTO message_search (rowid, words) SELECT id, ? FROM messages WHERE id = ?"
+# On PostgreSQL each conversation is gone through from its end until there is a hit. By itself, its planner sorts what
+# it has found at the end, and looks up the words of every message for it.
+_NEWEST = Statement(
+    """
+    SELECT conversation_id, id, content FROM messages WHERE id IN (
+        SELECT max(id) FROM messages
+        WHERE conversation_id IN (SELECT value FROM json_each(:conversations))
+            AND id IN (SELECT rowid FROM message_search WHERE message_search MATCH :question)
+        GROUP BY conversation_id)""",
+    postgresql="""
+    SELECT c.id, f.id, f.content FROM unnest(:conversations) c (id), LATERAL (
+        SELECT m.id, m.content
+        FROM (SELECT id, content FROM messages WHERE conversation_id = c.id ORDER BY id DESC OFFSET 0) m
+        WHERE EXISTS (
+            SELECT 1 FROM message_search s WHERE s.message_id = m.id AND s.words @@ CAST(:question AS tsquery))
+        ORDER BY m.id DESC LIMIT 1) f""",
+)
 
 
 class Piece(NamedTuple):
     text: str
     is_hit: bool
+
+
+class Found(NamedTuple):
+    """A message that has the words."""
+
+    id: int
+    content: str
 
 
 def index(message: Message) -> None:
@@ -54,42 +81,69 @@ def index_missing(limit: int, below: int | None = None) -> list[int]:
 def matching(text: str) -> Any:
     """A condition on Message: it has all the words of the text; the last of them may be the beginning of a word. A text
     without words matches nothing."""
-    asked = wanted(text[:QUESTION_READ])[:WORDS_ASKED]
-    if not asked:
+    question = _question(text)
+    if not question:
         return Message.id.in_([])
     table = pw.Table("message_search")
     if is_sqlite(proxy.obj):
-        quoted = " ".join(f'"{_opaque(word)}"' for word in asked)
-        is_hit = pw.Expression(pw.SQL("message_search"), "MATCH", pw.Value(f"{quoted}*"))
+        is_hit = pw.Expression(pw.SQL("message_search"), "MATCH", pw.Value(question))
         return Message.id.in_(table.select(table.c.rowid).where(is_hit))
-    quoted = " & ".join(f"'{word}'" for word in asked)  # words hold neither quotes nor backslashes
-    is_hit = pw.Expression(table.c.words, "@@", pw.Value(f"{quoted}:*").cast("tsquery"))
+    is_hit = pw.Expression(table.c.words, "@@", pw.Value(question).cast("tsquery"))
     return Message.id.in_(table.select(table.c.message_id).where(is_hit))
+
+
+def newest(text: str, conversations: list[int]) -> dict[int, Found]:
+    """The newest message that matches, of each of the conversations that has one."""
+    question = _question(text)
+    with connection():
+        rows = _NEWEST.rows(question=question, conversations=conversations) if question and conversations else []
+    return {conversation: Found(*message) for conversation, *message in rows}
+
+
+def _question(text: str) -> str:
+    """In the engine's own language; empty where there is nothing to ask for."""
+    asked = _asked(text)
+    if not asked:
+        return ""
+    if is_sqlite(proxy.obj):
+        return " ".join(f'"{_opaque(word)}"' for word in asked) + "*"
+    return " & ".join(f"'{word}'" for word in asked) + ":*"  # words hold neither quotes nor backslashes
+
+
+@lru_cache(maxsize=64)  # a list asks once a row
+def _asked(text: str) -> tuple[str, ...]:
+    return tuple(wanted(text[:QUESTION_READ])[:WORDS_ASKED])
 
 
 def highlight(content: str, text: str) -> list[Piece]:
     """The content, cut into what the text asks for and what stands between."""
-    pieces, place = [], 0
-    for start, end in _hits(content, text):
-        pieces += [Piece(content[place:start], False), Piece(content[start:end], True)]
-        place = end
-    return [piece for piece in (*pieces, Piece(content[place:], False)) if piece.text]
+    return _pieces(content, 0, len(content), _hits(content, text))
 
 
 def excerpt(content: str, text: str, length: int = 240) -> list[Piece]:
     """About so many characters around the first place that the text asks for, highlighted."""
-    first = next(_hits(content, text), (0, 0))[0]
-    start = max(0, min(first - length // 4, len(content) - length))
+    hits = _hits(content, text)
+    first = next(hits, (0, 0))
+    start = max(0, min(first[0] - length // 4, len(content) - length))
     # A word that the cut would halve is left out, if it is not too long for that.
     start = content.find(" ", start, start + 20) + 1 or start if start else 0
-    cut = content[start : start + length]
-    pieces = [Piece("…", False)] * (start > 0) + highlight(cut, text)
-    return pieces + [Piece("…", False)] * (start + length < len(content))
+    end = min(start + length, len(content))
+    pieces = _pieces(content, start, end, takewhile(lambda hit: hit[0] < end, chain([first], hits)))
+    return [Piece("…", False)] * (start > 0) + pieces + [Piece("…", False)] * (end < len(content))
+
+
+def _pieces(content: str, start: int, end: int, hits: Iterable[tuple[int, int]]) -> list[Piece]:
+    """What stands from start to end, cut at the hits."""
+    pieces, place = [], start
+    for first, last in hits:
+        pieces += [Piece(content[place:first], False), Piece(content[first : min(last, end)], True)]
+        place = min(last, end)
+    return [piece for piece in (*pieces, Piece(content[place:end], False)) if piece.text]
 
 
 def _hits(content: str, text: str) -> Iterator[tuple[int, int]]:
     """Places in the content, in order, those that touch or overlap as one."""
-    asked = wanted(text[:QUESTION_READ])[:WORDS_ASKED]
+    asked = _asked(text)
     exact, beginning = set(asked), asked[-1] if asked else ""
     start = end = -1
     for word in found(content) if beginning else ():

@@ -3,6 +3,7 @@ Peewee takes longer to put such a statement together than either engine takes to
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,7 +21,8 @@ _MOMENTS = {"now": f"({_CLOCK})", "later": f"({_CLOCK} + %(seconds)s * interval 
 
 class Statement:
     """`:name` stands for a value, `:now` for the present moment by the clock that all workers share, and `:later` for
-    the one that is `:seconds` from now (see `shared_now`). `postgresql` is the text for that engine, if it differs."""
+    the one that is `:seconds` from now (see `shared_now`). A list is for `= ANY (:name)` on PostgreSQL, and for
+    `json_each(:name)` on SQLite. `postgresql` is the text for that engine, if it differs."""
 
     def __init__(self, text: str, *, postgresql: str = "") -> None:
         self._sqlite = text
@@ -52,6 +54,7 @@ class Statement:
             return proxy.obj.execute_sql(self._postgresql, values)
         if self._has_moments:
             values = {"now": shared_now(), "later": shared_now(values.get("seconds", 0.0)), **values}
+        values = {name: json.dumps(value) if isinstance(value, list) else value for name, value in values.items()}
         return proxy.obj.execute_sql(self._sqlite, values)
 
 

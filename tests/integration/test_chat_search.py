@@ -6,10 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.chat.search import index, newest
 from service.chat.words import wanted, words
 from service.database import bind, proxy
+from service.models import Message
 from service.url import DatabaseUrl
-from tests.support.chat import make_chatbot
+from tests.support.chat import begin, make_chatbot, say
 from tests.support.searching import ids, write
 
 CORPUS = (
@@ -177,8 +179,30 @@ def test_both_engines_find_what_has_the_words_whatever_is_written(
 
 
 @pytest.mark.usefixtures("service_database")
+def test_of_each_conversation_the_newest_message_that_matches_is_found() -> None:
+    chatbot = make_chatbot()
+    quiet, busy, other = (begin(chatbot, title) for title in ("quiet", "busy", "other"))
+    for talk, text in (
+        (quiet, "The ferry."),
+        (busy, "A ferry?"),
+        (busy, "Which ferry?"),
+        (busy, "None."),
+        (other, "No."),
+    ):
+        index(say(talk, "user", text))
+    found = newest("ferry", [quiet.id, busy.id, other.id])
+    assert {talk: message.content for talk, message in found.items()} == {
+        quiet.id: "The ferry.",
+        busy.id: "Which ferry?",
+    }
+    assert found[busy.id].id == Message.get(Message.content == "Which ferry?").id
+    assert newest("ferry", [other.id]) == newest("ferry", []) == newest("…", [quiet.id]) == {}
+
+
+@pytest.mark.usefixtures("service_database")
 def test_no_question_is_an_error() -> None:
     make_chatbot()
     write(CORPUS)
     for question in HOSTILE:
         assert len(ids(question)) < len(CORPUS)
+        assert newest(question, [1]) == {}

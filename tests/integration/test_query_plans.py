@@ -138,6 +138,18 @@ def test_the_record_of_changes_is_narrowed_without_reading_it(
     assert max(touched) < 60, "the table has about a thousand"
 
 
+def test_a_search_for_what_many_said_looks_at_few_of_their_messages(busy: DatabaseUrl, statements: Statements) -> None:
+    browser = Browser(panel(busy, ROOT / "migrations"))
+    assert browser.sign_in(population.EMAIL).status_code == 303
+    statements.asked.clear()
+    assert browser.read("/conversations/?words=harbour+pilot").count("<mark>") > 25
+    with closing(connect(busy)) as connection, connection.cursor() as cursor:
+        [touched] = [
+            blocks(cursor, statement, values) for statement, values in statements.asked if "LATERAL" in statement
+        ]
+    assert touched < 2500, "the words of 2,500 messages are four times as many"
+
+
 def test_a_transcript_reads_nothing_of_what_its_chatbot_answered_long_ago(
     busy: DatabaseUrl, statements: Statements
 ) -> None:

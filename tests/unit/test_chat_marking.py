@@ -40,6 +40,7 @@ def test_an_excerpt_shows_the_first_place_with_what_is_around_it() -> None:
     pieces = excerpt(content, "ferry", 60)
     assert shown(pieces) == "…word word the [ferry] leaves word word word word word word wor…"
     assert shown(excerpt("The ferry.", "ferry", 60)) == "The [ferry]."
+    assert shown(excerpt("ferry ferryman sails", "ferry", 10)) == "[ferry] [ferr]…", "a mark ends where the text does"
     assert shown(excerpt("Nothing " * 20, "ferry", 16)) == "Nothing Nothing …"
 
 

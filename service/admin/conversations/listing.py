@@ -13,7 +13,7 @@ from wtforms.validators import NumberRange, Optional
 
 from service import audit
 from service.admin.access.permissions import needs
-from service.admin.conversations import live, news, transcript
+from service.admin.conversations import lines, live, news, transcript
 from service.admin.conversations.news import News, Place, Thread
 from service.admin.parts import choices, errors, paging
 from service.admin.parts.choices import Choice
@@ -24,7 +24,7 @@ from service.admin.parts.records import LARGEST_ID, find_conversation, seen_conv
 from service.api import clients, replies
 from service.chat import access, deletion, export, search
 from service.database import proxy, writing
-from service.models import EDITOR, Chatbot, ChatbotVersion, Conversation, Message, ToolLog, User
+from service.models import EDITOR, ChatbotVersion, Conversation, Message, ToolLog, User
 from service.models.base import utc_now
 
 pages = Blueprint("conversations", __name__, url_prefix="/conversations")
@@ -72,15 +72,13 @@ def index() -> str:
     place = paging.read_cursor(request.args.get("before", ""))
     if place:
         query = query.where(pw.Tuple(Conversation.updated_at, Conversation.id) < pw.Tuple(*place))
-    # Of a chatbot no more than its title: prompts are long.
-    query = query.select(Conversation, Chatbot.id, Chatbot.title, ChatbotVersion.id, ChatbotVersion.number)
-    page = paging.take(list(query.limit(PAGE_SIZE + 1)), PAGE_SIZE)
+    page = paging.take(lines.read(query.limit(PAGE_SIZE + 1)), PAGE_SIZE)
     last = page.rows[-1] if page.has_more else None
     return render_template(
         "conversations/index.html",
         conversations=page.rows,
-        messages=_messages_per_conversation(page.rows),
-        found=_found(page.rows, filters.given().get("words", "")),
+        messages=lines.messages(page.rows),
+        found=search.newest(filters.given().get("words", ""), [line.id for line in page.rows]),
         filters=filters,
         forms=list(export.FORMS),
         offered=choices.OFFERED,
@@ -199,25 +197,6 @@ def _listed(filters: ConversationFilters) -> Any:
     query = access.conversations(g.user).select_extend(ChatbotVersion).switch(Conversation)
     query = query.join(ChatbotVersion, pw.JOIN.LEFT_OUTER, on=Conversation.chatbot_version)
     return filters.narrow(query, CONDITIONS)
-
-
-def _found(conversations: list[Conversation], words: str) -> dict[int, Message]:
-    """The newest message of each conversation that has the words."""
-    if not words:
-        return {}
-    is_here = Message.conversation.in_([conversation.id for conversation in conversations])
-    newest = Message.select(pw.fn.MAX(Message.id)).where(is_here, search.matching(words)).group_by(Message.conversation)
-    return {message.__data__["conversation"]: message for message in Message.select().where(Message.id.in_(newest))}
-
-
-def _messages_per_conversation(conversations: list[Conversation]) -> dict[int, int]:
-    query = (
-        Message.select(Message.conversation, pw.fn.COUNT(Message.id))
-        .where(Message.conversation.in_([conversation.id for conversation in conversations]))
-        .group_by(Message.conversation)
-    )
-    counted: Any = query.tuples()
-    return dict(counted)
 
 
 def _question(conversation: Conversation, obstacle: str = "") -> str:
