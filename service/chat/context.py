@@ -21,10 +21,11 @@ _TALK = Statement(f"""
     LEFT JOIN chatbot_versions v ON v.id = c.chatbot_version_id
     LEFT JOIN personas p ON p.id = c.persona_id
     WHERE c.chatbot_id = :chatbot AND c.channel = :channel AND c.thread = :thread""")
+# PostgreSQL takes a bare `metadata ->> 'aside' IS NULL` for rare: to find 40 it would read the whole conversation.
 _SPOKEN = Statement(f"""
     SELECT role, content FROM messages
     WHERE conversation_id = :conversation AND role IN ({", ".join(f"'{role}'" for role in _SPEAKERS)})
-      AND metadata ->> 'aside' IS NULL AND error IS NULL AND id < coalesce(:end, {2**63 - 1})
+      AND CAST(metadata ->> 'aside' IS NULL AS integer) <> 0 AND error IS NULL AND id < coalesce(:end, {2**63 - 1})
     ORDER BY id DESC LIMIT :limit""")
 
 

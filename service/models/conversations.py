@@ -38,7 +38,7 @@ class Message(Table):
 
     id = pw.BigAutoField()
     chatbot = pw.ForeignKeyField(Chatbot, backref="messages", on_delete="RESTRICT")
-    conversation = pw.ForeignKeyField(Conversation, null=True, backref="messages", on_delete="CASCADE")
+    conversation = pw.ForeignKeyField(Conversation, null=True, backref="messages", on_delete="CASCADE", index=False)
     conversation_id: int | None
     user = pw.ForeignKeyField(User, null=True, backref="messages", on_delete="SET NULL")
     persona = pw.ForeignKeyField(Persona, null=True, backref="messages", on_delete="SET NULL")
@@ -54,7 +54,7 @@ class Message(Table):
 
     class Meta:
         table_name = "messages"
-        indexes = ((("chatbot", "created_at"), False),)
+        indexes = ((("chatbot", "created_at"), False), (("conversation", "id"), False))
         constraints = [
             pw.SQL("CONSTRAINT messages_role_known CHECK (role IN ('user', 'assistant', 'twin', 'system', 'tool'))")
         ]
