@@ -100,6 +100,9 @@ ROUTES = {
     "GET /queue/<any(inbox, outbox):kind>/<int:letter_id>/drop": EDITOR,
     "POST /queue/<any(inbox, outbox):kind>/<int:letter_id>/drop": EDITOR,
     "POST /queue/<any(inbox, outbox):kind>/<int:letter_id>/retry": EDITOR,
+    "GET /queue/drop": EDITOR,
+    "POST /queue/drop": EDITOR,
+    "POST /queue/retry": EDITOR,
     "GET /readyz": ANYBODY,
     "GET /sign-in": ANYBODY,
     "POST /sign-in": ANYBODY,
@@ -141,6 +144,7 @@ SIGHTS = (
     "/audit-log/?action=nothing",
     "/conversations/?before=1",
     "/nope",
+    "/queue/drop?letter=inbox-1",
     "/welcome/nothing",
 )
 FILES = {"static": "panel.css", "bootstrap.static": "css/bootstrap.min.css"}
