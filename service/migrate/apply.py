@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from service.migrate import contention, failure, files, heal
+from service.migrate import contention, failure, files, heal, settings
 from service.migrate.connection import Connection, Statement
 from service.migrate.contention import OnBlocked, Watch
 from service.migrate.engine import Engine
@@ -134,6 +134,8 @@ class Applier:
         progress.step(done, len(steps))
         self._place.done, self._place.total = done, len(steps)
         for number, step in enumerate(steps, start=1):
+            self._place.line = step.line
+            settings.refuse_to_move(step.sql)
             if step.backfill:
                 step.backfill.resume(progress.checkpoints.get(str(number), {}))
         for number, step in enumerate(steps[done:], start=done + 1):
@@ -145,6 +147,7 @@ class Applier:
                 self._patiently(progress, functools.partial(take, len(steps)))
             self._place.done, self._place.tally = number, None
         with self._connection.transaction():
+            settings.reset(self._connection, set())
             progress.step(len(steps), len(steps))
             yield
 
@@ -231,6 +234,8 @@ class Applier:
         if any(_is_concurrent(step) for step in steps):
             raise Refused(f"CONCURRENTLY works outside a transaction only: {_NOT_ATOMIC}.")
         self._run(steps)
+        if not self._database.has_only_added:
+            settings.reset(self._connection, self._database.spoken_of)
 
     def _run(self, steps: Sequence[Step]) -> None:
         for step in steps:

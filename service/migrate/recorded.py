@@ -32,12 +32,14 @@ class Recorded:
     is_atomic = True
     is_in_batch = False
     before_loss: Callable[[], None] | None = None
+    has_only_added = True
     _only_adds = False
 
     def forget(self) -> None:
         """Begin a new migration."""
         self.spoken_of: set[str] = set()
         self.rebuilt: set[str] = set()
+        self.has_only_added = True
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         if self.is_atomic:
@@ -55,8 +57,10 @@ class Recorded:
         raise NotImplementedError
 
     def may_lose(self) -> None:
-        if self.before_loss is not None and not self._only_adds:
-            self.before_loss()
+        if not self._only_adds:
+            self.has_only_added = False
+            if self.before_loss is not None:
+                self.before_loss()
 
     def _refuse_end(self, statement: str) -> None:
         if not _ENDS_TRANSACTION.match(statement):

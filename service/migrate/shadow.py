@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import peewee as pw
 
-from service.migrate import schema
+from service.migrate import schema, settings
 from service.migrate.connection import APPLICATION, Connection, connect, explain
 from service.migrate.engine import Engine
 from service.migrate.errors import BrokenScript, MigrateError
@@ -31,6 +32,15 @@ class _Undo(Exception):
     """Ends the transaction of the shadow; never seen outside."""
 
 
+class Scratch(NamedTuple):
+    """An empty place to try things in; on PostgreSQL the scratch schema, and the one that it stands for."""
+
+    connection: Connection
+    engine: Engine
+    schema: str = ""
+    live: str = ""
+
+
 @dataclass(frozen=True)
 class Trial:
     """The schema before a migration, after it, and after its rollback; None where `problem` came in between."""
@@ -44,20 +54,20 @@ class Trial:
 def snapshots(url: DatabaseUrl, files: Sequence[MigrationFile]) -> list[Snapshot]:
     """The schema before the first of these migrations and after each of them: one more than there are files.
     Raises BrokenScript where a migration can't run on empty tables."""
-    with scratch(url) as (connection, engine):
-        return _after_each(connection, engine, files)
+    with scratch(url) as place:
+        return _after_each(place, files)
 
 
 def trial(url: DatabaseUrl, files: Sequence[MigrationFile], draft: MigrationFile) -> Trial:
     """Apply a migration that no database has seen, after these, and undo it."""
-    with scratch(url) as (connection, engine):
-        before = _after_each(connection, engine, files)[-1]
+    with scratch(url) as place:
+        before = _after_each(place, files)[-1]
         after = None
         try:
-            after = _after_each(connection, engine, [draft])[-1]
-            for step in engine.rollback_steps(draft):
-                _run(engine, step)
-            return Trial(before, after, schema.take(connection))
+            after = _after_each(place, [draft])[-1]
+            for step in place.engine.rollback_steps(draft):
+                _run(place, step)
+            return Trial(before, after, schema.take(place.connection))
         except Exception as error:
             cause = error.__cause__ if isinstance(error, BrokenScript) and error.__cause__ else error
             return Trial(before, after, None, explain(cause))
@@ -65,48 +75,62 @@ def trial(url: DatabaseUrl, files: Sequence[MigrationFile], draft: MigrationFile
 
 def made_by(url: DatabaseUrl, make: Callable[[pw.Database], None]) -> Snapshot:
     """The schema that a function makes in an empty database."""
-    with scratch(url) as (connection, engine):
-        make(engine.database)
-        return schema.take(connection)
+    with scratch(url) as place:
+        make(place.engine.database)
+        return schema.take(place.connection)
 
 
 @contextmanager
-def scratch(url: DatabaseUrl) -> Iterator[tuple[Connection, Engine]]:
+def scratch(url: DatabaseUrl) -> Iterator[Scratch]:
     """An empty place of the database's own kind, of which nothing remains."""
-    place = DatabaseUrl("sqlite", MEMORY) if url.is_sqlite else url
-    connection = connect(place, application=f"{APPLICATION}-shadow")
+    where = DatabaseUrl("sqlite", MEMORY) if url.is_sqlite else url
+    connection = connect(where, application=f"{APPLICATION}-shadow")
     try:
         connection.execute("PRAGMA foreign_keys = OFF" if url.is_sqlite else "SELECT 1")
         engine = Engine(connection, ())
         with _silent_migrations(), suppress(_Undo), engine.database.atomic():
+            place = Scratch(connection, engine)
             if not url.is_sqlite:
-                name = f"slipway_shadow_{os.getpid()}"
-                connection.execute(f"CREATE SCHEMA {name}")
-                connection.execute(f"SET LOCAL search_path = {name}")
-            yield connection, engine
+                live = connection.execute("SELECT current_schema()").fetchone()[0]
+                place = Scratch(connection, engine, f"slipway_shadow_{os.getpid()}", live)
+                connection.execute(f"CREATE SCHEMA {place.schema}")
+                _settle(place)
+            yield place
             raise _Undo
     finally:
         connection.close()
 
 
-def _after_each(connection: Connection, engine: Engine, files: Sequence[MigrationFile]) -> list[Snapshot]:
-    found = [schema.take(connection)]
+def _settle(place: Scratch) -> None:
+    place.connection.execute(f"SET LOCAL search_path = {place.schema}")
+
+
+def _after_each(place: Scratch, files: Sequence[MigrationFile]) -> list[Snapshot]:
+    found = [schema.take(place.connection)]
     for file in files:
         try:
-            for step in engine.steps(file):
-                _run(engine, step)
+            for step in place.engine.steps(file):
+                _run(place, step)
+            settings.reset(place.connection, place.engine.database_of(file).spoken_of)
+            if place.schema:
+                _settle(place)
         except MigrateError:
             raise
         except (Exception, SystemExit) as error:
             raise BrokenScript(file.name, f"{type(error).__name__}: {error}".splitlines()[0]) from error
-        found.append(schema.take(connection))
+        found.append(schema.take(place.connection))
     return found
 
 
-def _run(engine: Engine, step: Step) -> None:
-    """A step inside the shadow's transaction, where an index can't be built concurrently and need not be."""
-    if _CONCURRENTLY.search(step.sql):
-        engine.database.execute_sql(_CONCURRENTLY.sub("", step.sql, count=1))
+def _run(place: Scratch, step: Step) -> None:
+    """A step inside the shadow's transaction, where an index can't be built concurrently and need not be. What names
+    the live schema, as the statements of a dump do, means this one."""
+    sql = _CONCURRENTLY.sub("", step.sql, count=1)
+    if place.schema:
+        name = rf"""(?<![\w."'])("?){re.escape(place.live)}\1"""
+        sql = re.sub(name if settings.moves(sql) else rf"{name}(?=\.)|(?<='){place.live}(?=\.)", place.schema, sql)
+    if sql != step.sql:
+        place.engine.database.execute_sql(sql)
     else:
         step.run()
 

@@ -1,0 +1,54 @@
+"""What a migration sets for its session holds for that migration alone: neither the runner's own statements nor the
+next migration go by its search_path, its role or its temporary tables. A dump of PostgreSQL empties the path first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+
+from service.migrate.connection import Connection
+from service.migrate.errors import Refused
+
+# What psycopg2 has set on connecting is set again.
+_ALL = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; SET datestyle = ISO; DISCARD TEMP"
+# A pooler's session is not ours: others may rely on what it was begun with.
+_POOLED = "RESET ROLE; RESET search_path"
+_WORDS = {"role", "search_path", "schema", "authorization"}
+_PRAGMAS = ("ignore_check_constraints", "recursive_triggers", "writable_schema", "case_sensitive_like")
+_TEMPORARY = "SELECT type, name FROM temp.sqlite_master WHERE type IN ('table', 'view', 'trigger') ORDER BY type DESC"
+_MOVES = re.compile(
+    r"(SET|RESET)\s+((SESSION|LOCAL)\s+)?(search_path|role|schema|(session\s+)?authorization|all)\b"
+    r"|SELECT\s+(pg_catalog\.)?set_config\s*\(\s*'(search_path|role)'",
+    re.IGNORECASE,
+)
+
+
+def reset(connection: Connection, spoken_of: Set[str]) -> None:
+    """Call in the migration's transaction, after its last statement. `spoken_of` are the words of its statements."""
+    if connection.is_sqlite:
+        _reset_sqlite(connection)
+    elif not connection.is_pooled:
+        connection.execute(_ALL)
+    elif _WORDS & spoken_of:
+        connection.execute(_POOLED)
+
+
+def moves(sql: str) -> bool:
+    """Whether a statement changes which schema or which role the next ones go by."""
+    return bool(_MOVES.match(sql))
+
+
+def refuse_to_move(sql: str) -> None:
+    """A step is committed together with its entry in the journal, which has to be found. Raises Refused."""
+    if moves(sql):
+        raise Refused(
+            "Each step is committed with the runner's own entry, for which the search_path and the role have to stay: "
+            "name the schema in each statement, or have the whole migration in one transaction."
+        )
+
+
+def _reset_sqlite(connection: Connection) -> None:
+    for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma} = OFF")
+    for kind, name in connection.execute(_TEMPORARY).fetchall():
+        connection.execute(f'DROP {kind} IF EXISTS temp."{name}"')
