@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 LONGEST = 64
@@ -41,10 +41,7 @@ def wanted(text: str) -> list[str]:
 def found(text: str) -> Iterator[Word]:
     """The words with their places. A run of letters and digits is a word; in scripts that write without spaces each
     two neighbours are one, and the last character by itself, so that each of them begins a word."""
-    folded = [_folded(character) for character in text]
-    places = [place for place, piece in enumerate(folded) for _ in piece]
-    places.append(len(text))
-    joined = "".join(folded)
+    joined, places = _joined(text)
     for run in _RUN.finditer(joined):
         width, step = (2, 1) if run["dense"] else (LONGEST, len(run[0]))
         for start in range(run.start(), run.end(), step):
@@ -52,6 +49,20 @@ def found(text: str) -> Iterator[Word]:
             is_tail = width == 2 and end - start == 1 and start > run.start()
             # With the accents that follow it, and never less than a whole character.
             yield Word(joined[start:end], places[start], max(places[end], places[end - 1] + 1), is_tail)
+
+
+def _joined(text: str) -> tuple[str, Sequence[int]]:
+    """The folded text, and of each of its characters the place where it comes from, and the end."""
+    if text.isascii():  # where each character becomes one
+        return text.translate(_ascii()), range(len(text) + 1)
+    folded = [_folded(character) for character in text]
+    places = [place for place, piece in enumerate(folded) for _ in piece]
+    return "".join(folded), [*places, len(text)]
+
+
+@cache
+def _ascii() -> dict[int, str]:
+    return {code: _folded(chr(code)) for code in range(128)}
 
 
 @lru_cache(maxsize=20_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -12,9 +12,15 @@ from wtforms.widgets import html_params
 
 from service.admin.parts.records import LARGEST_ID
 from service.chat import access
-from service.models import Chatbot, Persona, User
+from service.models import User
+from service.models.statement import Statement
 
 OFFERED = 100
+_SEEN_CHATBOTS = f"SELECT id, title FROM chatbots WHERE {access.seen_of('id')}"
+_SEEN_PERSONAS = "SELECT id, name FROM personas WHERE (:sees_all OR user_id = :user)"
+_CHATBOTS = Statement(f"{_SEEN_CHATBOTS} ORDER BY title, id LIMIT :limit")
+_PERSONAS = Statement(f"{_SEEN_PERSONAS} ORDER BY name, id LIMIT :limit")
+_CHATBOT, _PERSONA = Statement(f"{_SEEN_CHATBOTS} AND id = :asked"), Statement(f"{_SEEN_PERSONAS} AND id = :asked")
 
 Choices = list[tuple[int, str]]
 
@@ -40,19 +46,16 @@ def _drawn(option: Option) -> str:
 
 def chatbots(user: User, asked: int | None = None) -> Choices:
     """By title."""
-    known = access.chatbots(user).select(Chatbot.id, Chatbot.title)
-    return _offered(known.order_by(Chatbot.title, Chatbot.id), Chatbot.id, asked)
+    return _offered(_CHATBOTS, _CHATBOT, asked, access.who(user))
 
 
 def personas(user: User, asked: int | None = None) -> Choices:
     """Whose conversations somebody may look for, by name: their own; an owner, everybody's."""
-    known = Persona.select(Persona.id, Persona.name).order_by(Persona.name, Persona.id)
-    known = known if access.sees_all(user) else known.where(Persona.user == user)
-    return _offered(known, Persona.id, asked)
+    return _offered(_PERSONAS, _PERSONA, asked, access.who(user))
 
 
-def _offered(query: Any, number: Any, asked: int | None) -> Choices:
-    offered: Choices = list(query.limit(OFFERED).tuples())
+def _offered(first: Statement, one: Statement, asked: int | None, who: Mapping[str, Any]) -> Choices:
+    offered: Any = first.rows(limit=OFFERED, **who)
     if asked and asked <= LARGEST_ID and asked not in dict(offered):
-        offered += list(query.where(number == asked).tuples())
-    return offered
+        offered += one.rows(asked=asked, **who)
+    return list(offered)
