@@ -41,7 +41,7 @@ class Message(Table):
     conversation = pw.ForeignKeyField(Conversation, null=True, backref="messages", on_delete="CASCADE", index=False)
     conversation_id: int | None
     user = pw.ForeignKeyField(User, null=True, backref="messages", on_delete="SET NULL")
-    persona = pw.ForeignKeyField(Persona, null=True, backref="messages", on_delete="SET NULL")
+    persona = pw.ForeignKeyField(Persona, null=True, backref="messages", on_delete="SET NULL", index=False)
     role = pw.CharField(max_length=10)
     content = pw.TextField()
     reply_to = pw.ForeignKeyField("self", null=True, backref="replies", on_delete="SET NULL")
@@ -54,7 +54,11 @@ class Message(Table):
 
     class Meta:
         table_name = "messages"
-        indexes = ((("chatbot", "created_at"), False), (("conversation", "id"), False))
+        indexes = (
+            (("chatbot", "created_at"), False),
+            (("conversation", "id"), False),
+            (("persona", "conversation"), False),
+        )
         constraints = [
             pw.SQL("CONSTRAINT messages_role_known CHECK (role IN ('user', 'assistant', 'twin', 'system', 'tool'))")
         ]

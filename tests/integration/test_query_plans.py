@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
@@ -151,6 +152,21 @@ def test_a_search_for_what_many_said_looks_at_few_of_their_messages(busy: Databa
             blocks(cursor, statement, values) for statement, values in statements.asked if "LATERAL" in statement
         ]
     assert touched < 2500, "the words of 2,500 messages are four times as many"
+
+
+def test_the_conversations_of_a_persona_are_found_without_their_messages(
+    busy: DatabaseUrl, statements: Statements
+) -> None:
+    browser = Browser(panel(busy, ROOT / "migrations"))
+    assert browser.sign_in(population.EMAIL).status_code == 303
+    statements.asked.clear()
+    browser.read("/conversations/?persona=51")
+    with closing(connect(busy)) as connection, connection.cursor() as cursor:
+        cursor.execute(AS_IF_LARGE)
+        [asked] = [(statement, values) for statement, values in statements.asked if '"persona_id" = ' in statement]
+        cursor.execute(f"EXPLAIN {asked[0]}", asked[1])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert re.search(r"Index Only Scan using messages_persona_id_conversation_id on messages", plan), plan
 
 
 def test_a_transcript_reads_nothing_of_what_its_chatbot_answered_long_ago(
