@@ -13,6 +13,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 
 # For the entrypoints, which call `migrate` and `gunicorn` by name.
 export PATH := $(abspath $(BIN)):$(PATH)
+# The tests start the service hundreds of times; some machines would compile it anew for each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test acceptance-test lint lock compose-test crash-test soak bench clean
 

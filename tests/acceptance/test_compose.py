@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.url import ROOT
 from tests.support.compose import Deployment, engine_trouble
 from tests.support.visitor import Visitor
 
@@ -125,6 +126,43 @@ def test_a_restart_applies_nothing_and_signs_nobody_out(deployment: Deployment, 
     deployment.up("first", **USER)
     assert status(deployment)["migrations"] == before
     assert "am I still here?" in visitor.talk("And am I still here?")
+
+
+def commands(chapter: str) -> str:
+    """What docs/production.md says to type under that heading."""
+    _before, _heading, rest = (ROOT / "docs" / "production.md").read_text().partition(f"\n## {chapter}\n")
+    assert rest, f"there is no chapter {chapter}"
+    lines = rest.partition("\n## ")[0].splitlines()
+    return "\n".join(line.strip() for line in lines if line.startswith("    "))
+
+
+def test_a_restored_backup_is_the_database_that_it_was(deployment: Deployment, visitor: Visitor) -> None:
+    assert "before the backup" in visitor.talk("This is from before the backup")
+    deployment.typed("docker compose exec -T postgres pg_dump -Fc > slipway.dump")
+    rows = deployment.execute("postgres", "psql", "-Atc", "SELECT count(*) FROM messages").stdout
+    assert "after the backup" in visitor.talk("And this from after the backup")
+    deployment.typed(commands("Restoring a backup"))
+    deployment.up("first", **USER)
+    assert deployment.execute("postgres", "psql", "-Atc", "SELECT count(*) FROM messages").stdout == rows
+    verified = deployment.execute("admin-panel", "migrate", "verify")
+    assert verified.returncode == 0, verified.stdout
+    assert "goes on" in visitor.talk("Everything goes on")
+
+
+FAILING = SECOND.replace("VARCHAR(80)", "NO TYPE")
+
+
+def test_a_migration_that_is_tried_first_and_fails_leaves_the_release_serving(deployment: Deployment) -> None:
+    """The way of docs/production.md, "During"."""
+    number = int(names(deployment)[-1][:3]) + 1
+    wrong = deployment.tree / "migrations" / f"{number:03}_wrong.py"
+    wrong.write_text(FAILING)
+    deployment.compose("build")
+    tried = deployment.compose("run", "--rm", "admin-panel", "migrate", "deploy")
+    wrong.unlink()
+    assert tried.returncode == 2
+    assert f"Migration {wrong.stem} failed; it was rolled back and nothing of it remains." in tried.stderr
+    assert httpx.get(f"http://127.0.0.1:{deployment.port}/readyz").status_code == 200
 
 
 def test_a_second_release_applies_its_one_migration(deployment: Deployment, visitor: Visitor) -> None:

@@ -35,10 +35,18 @@ class Deployment:
             copy(ROOT / part, tree / part)
 
     def compose(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return self._run("docker", "compose", *words, **settings)
+
+    def typed(self, commands: str) -> None:
+        """Commands as a person types them, up to the first that fails."""
+        done = self._run("sh", "-ec", commands)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _run(self, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
         own = {"PORT": str(self.port), "COMPOSE_PROJECT_NAME": self.project} | settings
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST") if name in os.environ}
         return subprocess.run(
-            ["docker", "compose", *words],
+            command,
             cwd=self.tree,
             env=kept | own,
             stdin=subprocess.DEVNULL,
