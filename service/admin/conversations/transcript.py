@@ -11,6 +11,8 @@ from service.models import Conversation, Message, ToolLog
 from service.models.statement import Statement, moment
 
 MESSAGES_SHOWN = 100
+# Of a user, it is their own name.
+SPEAKERS = {"assistant": "Chatbot", "twin": "Twin", "system": "System", "tool": "Tool"}
 # So many messages before the one that somebody jumps to.
 BEFORE = 20
 LARGEST = 2**63 - 1  # that a message's number can be
@@ -65,6 +67,13 @@ class Said(NamedTuple):
     metadata: dict[str, Any]
     created_at: datetime
     persona: Face | None
+
+    @property
+    def speaker(self) -> str:
+        """The name that stands over it."""
+        if self.persona:
+            return self.persona.name
+        return SPEAKERS.get(self.role) or ("Visitor" if self.user is None else self.user)
 
 
 class Call(NamedTuple):

@@ -14,11 +14,13 @@ from service.admin.parts import paging
 from service.admin.parts.choices import Choice
 from service.admin.parts.filters import Conditions, Day, Filters, beginning, end
 from service.admin.parts.forms import Storable, at_most, strip
-from service.models import OWNER, AuditEvent, User
+from service.models import OWNER, AuditEvent
+from service.models.statement import Statement
 
 pages = Blueprint("audit_log", __name__, url_prefix="/audit-log")
 
 PAGE_SIZE = 50
+_PEOPLE = Statement("SELECT email FROM users ORDER BY email")
 EMPTY: tuple[object, ...] = ("", None, [], {})
 CONDITIONS: Conditions = {
     "who": lambda email: AuditEvent.actor == email,
@@ -55,7 +57,7 @@ def index() -> str:
     query = query.order_by(AuditEvent.created_at.desc(), AuditEvent.id.desc())
     if place:
         query = query.where(pw.Tuple(AuditEvent.created_at, AuditEvent.id) < pw.Tuple(*place))
-    page = paging.take(list(query.limit(PAGE_SIZE + 1)), PAGE_SIZE)
+    page = paging.take(list(query.limit(PAGE_SIZE + 1).namedtuples()), PAGE_SIZE)
     last = page.rows[-1] if page.has_more else None
     return render_template(
         "audit_log.html",
@@ -80,7 +82,7 @@ def _words(value: Any) -> str:
 
 def _people() -> list[str]:
     """Nobody is ever removed, so these are all who can stand in the log."""
-    return [*(user.email for user in User.select(User.email).order_by(User.email)), audit.COMMAND_LINE]
+    return [*(email for (email,) in _PEOPLE.rows()), audit.COMMAND_LINE]
 
 
 def _offered() -> list[str]:
