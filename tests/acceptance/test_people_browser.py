@@ -94,7 +94,8 @@ def test_somebody_is_invited_and_comes_in_on_their_telephone(site: Site) -> None
     owner.get_by_label("Role").select_option("viewer")
     press(owner, "Change the role")
     shows(owner, "Nell is now viewer.")
-    press(owner, "Disable the account")
+    owner.get_by_role("link", name="Disable the account").click()
+    press(owner, "Disable it")
     guest.goto("/chatbots/")
     sync_api.expect(guest.get_by_role("heading", name="Sign in")).to_be_visible()
     assert site.surprises() == []
@@ -134,6 +135,7 @@ def test_a_token_is_made_with_the_keyboard_and_copied(site: Site) -> None:
     shows(page, "Copied")
     assert page.evaluate("navigator.clipboard.readText()") == key
     page.get_by_role("link", name="Back to the tokens").click()
-    press(page, "Revoke Website")
+    page.get_by_role("link", name="Revoke… Website").click()
+    press(page, "Revoke it")
     shows(page, "Website is revoked.")
     assert site.surprises() == []

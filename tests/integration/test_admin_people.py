@@ -78,6 +78,20 @@ def test_a_role_that_does_not_exist_is_refused(owner: Browser, eve: User) -> Non
     assert reloaded(eve).role == EDITOR
 
 
+@ONE_ENGINE
+def test_before_somebody_is_disabled_the_owner_reads_what_that_costs(owner: Browser, eve: User) -> None:
+    with connection(), writing(proxy.obj):
+        invitations.issue("new@example.org", VIEWER, None, eve)
+    question = owner.read(f"/people/{eve.id}/close")
+    assert "Disable the account of eve?" in question
+    assert "1 invitation of theirs that nobody has accepted: withdrawn." in question
+    assert reloaded(eve).is_active, "asking changes nothing"
+    assert owner.submit(f"/people/{eve.id}/close").status_code == 303
+    assert not reloaded(eve).is_active
+    for path in (f"/people/{eve.id}/close", f"/people/{eve.id}/second-step", f"/people/{User.get().id}/close"):
+        assert owner.get(path).status_code == 302, "there is nothing to ask"
+
+
 def test_who_is_disabled_is_out_at_once_and_stays_out_when_enabled_again(app: Flask, owner: Browser, eve: User) -> None:
     browser = signed_in(app, eve.email)
     assert press(owner, eve, "close") == "eve can&#39;t sign in any more."

@@ -62,10 +62,15 @@ def test_a_token_may_be_for_ever_but_says_so(browser: Browser) -> None:
 def test_a_revoked_token_opens_nothing(browser: Browser) -> None:
     key = make(browser)
     path = f"/tokens/{ApiToken.get().id}/revoke"
-    fields = browser.fields("/tokens/")
+    question = browser.read(path)
+    assert "Revoke Website?" in question
+    assert "and was never used" in question
+    assert tokens.check(key), "asking changes nothing"
+    fields = browser.fields(path)
     assert browser.send(path, fields).location == "/tokens/"
     assert "Website is revoked." in browser.read("/tokens/")
     assert tokens.check(key) is None
+    assert browser.get(path).location == "/tokens/", "there is nothing left to ask"
     browser.send(path, fields)
     assert "Website was revoked already." in browser.read("/tokens/")
     assert AuditEvent.select().where(AuditEvent.action == "token.revoke").count() == 1

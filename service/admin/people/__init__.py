@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.admin.people import teams
+from service.admin.people import questions, teams
 from service.admin.people.members import pages
 
-__all__ = ["pages", "teams"]
+__all__ = ["pages", "questions", "teams"]

@@ -50,6 +50,14 @@ def issue() -> str | tuple[str, int]:
     return render_template("tokens/issued.html", token=issued.token, key=issued.key)
 
 
+@pages.get("/<int:token_id>/revoke")
+def confirm(token_id: int) -> str | Response:
+    token = find_among(_visible(), ApiToken, token_id)
+    if token.revoked_at:
+        return redirect(url_for("tokens.index"))
+    return render_template("tokens/revoke.html", token=token)
+
+
 @pages.post("/<int:token_id>/revoke")
 @needs(VIEWER)
 def revoke(token_id: int) -> Response:
