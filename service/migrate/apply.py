@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from service.migrate import contention, failure, files, heal, settings
+from service.migrate import claim, contention, failure, files, heal, settings
 from service.migrate.connection import Connection, Statement
 from service.migrate.contention import OnBlocked, Watch
 from service.migrate.engine import Engine
@@ -94,7 +94,8 @@ class Applier:
 
     def _undo_atomically(self, file: MigrationFile, outline: Outline, progress: Progress) -> None:
         with self._transaction(outline):
-            self._run_together(self._engine.rollback_steps(file))
+            with claim.held(self._connection, self._history, self._place):
+                self._run_together(self._engine.rollback_steps(file))
             self._history.forget(file.name)
             progress.finish("done")
 
@@ -107,11 +108,12 @@ class Applier:
         self, file: MigrationFile, outline: Outline, began: float, progress: Progress, then: MigrationFile | None
     ) -> None:
         """The claim comes first: a second runner waits at the unique name, and then finds it taken."""
-        claim = self._history.claim(file.name, file.checksum, "deploy", breaking=outline.breaking)
-        with self._transaction(outline, claim) as claimed:
+        mine = self._history.claim(file.name, file.checksum, "deploy", breaking=outline.breaking)
+        with self._transaction(outline, mine) as claimed:
             if claimed.rowcount != 1:
                 raise AlreadyApplied(file.name)
-            self._run_together(self._engine.steps(file))
+            with claim.held(self._connection, self._history, self._place):
+                self._run_together(self._engine.steps(file))
             if then and files.outline(then).atomic:
                 self._history.applied(progress, _milliseconds(began), then.name)
             else:
@@ -251,9 +253,9 @@ class Applier:
         self._database.last_statement = ""
         try:
             yield
-        except (AlreadyApplied, BrokenScript, Overtaken, Unclear):
+        except (AlreadyApplied, BrokenScript, Overtaken, Unclear, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:  # a file that asks the process to end has failed
+        except BaseException as error:  # a file that asks the process to end has failed too
             statement = self._database.last_statement
             url = self._connection.url
             raise failure.of(error, self._place, statement, url, is_atomic=outline.atomic) from error

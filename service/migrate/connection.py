@@ -79,6 +79,13 @@ class Connection:
                 self.execute("ROLLBACK")
             raise
 
+    @property
+    def is_in_transaction(self) -> bool:
+        """A connection that is lost says so when it is used."""
+        if self.is_sqlite:
+            return bool(self.raw.in_transaction)
+        return bool(self.raw.closed or self.raw.info.transaction_status)
+
     def has_begun(self, seconds: float) -> None:
         """SQLite waits for others when it begins to write, so that the time this takes is theirs."""
         if self.is_sqlite:
@@ -147,7 +154,7 @@ def explain(error: BaseException) -> str:
     return text.removeprefix("FATAL:").removeprefix("ERROR:").strip().rstrip(".")
 
 
-def is_driver_error(error: Exception) -> bool:
+def is_driver_error(error: BaseException) -> bool:
     """Whether the database or the way to it is the reason, rather than a bug of ours. Knows Peewee's wrappers too."""
     return isinstance(error, OSError) or type(error).__module__.startswith(("psycopg2", "sqlite3", "peewee"))
 

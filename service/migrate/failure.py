@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.migrate import advice, contention
-from service.migrate.connection import explain
+from service.migrate.connection import explain, is_driver_error
 from service.migrate.engine import line_of_traceback
-from service.migrate.errors import MigrationFailed
+from service.migrate.errors import MigrateError, MigrationFailed
 from service.migrate.files import MigrationFile
 from service.migrate.transaction import LOST
 from service.url import DatabaseUrl
@@ -19,16 +19,31 @@ if TYPE_CHECKING:
 
 # What is being done, and how a person asks for it once more.
 AGAIN = {"deploy": "deploy again", "rollback": "roll back again"}
+# What psql understands and the server does not.
+_OF_PSQL = (
+    ('syntax error at or near "\\"', "A line that begins with a backslash is psql's own command: say it in SQL."),
+    (
+        "can't execute COPY",
+        "Rows that stand in the file are for psql alone: write them as INSERT, as `pg_dump --inserts` does.",
+    ),
+)
+_NOTHING = "it was rolled back and nothing of it remains."
+_ENDED = (
+    "Look at the database and undo by hand what stands. Then take commit and rollback out of the file, or write "
+    "`atomic = False` at its top, so that each of its steps is committed by the runner."
+)
 
 
 class Place:
-    """Where in which migration the work is; `command` is what was asked for, deploy or rollback."""
+    """Where in which migration the work is; `command` is what was asked for, deploy or rollback. The migration
+    `has_ended` its transaction, where it did that itself."""
 
     def __init__(self, file: MigrationFile, command: str = "deploy") -> None:
         self.file, self.command = file, command
         self.line = self.done = self.total = 0
         self.tally: Tally | None = None
         self.blockers: Sequence[str] = ()
+        self.has_ended = False
 
 
 def of(error: BaseException, place: Place, statement: str, url: DatabaseUrl, *, is_atomic: bool) -> MigrationFailed:
@@ -36,18 +51,28 @@ def of(error: BaseException, place: Place, statement: str, url: DatabaseUrl, *, 
     file = place.file
     path = file.down if place.command == "rollback" and file.down else file.path
     line = line_of_traceback(error.__traceback__, str(path)) or place.line
-    blockers = place.blockers if contention.is_contention(error) else []
+    blockers, reason = place.blockers if contention.is_contention(error) else [], _reason(error)
+    hint = _ENDED if place.has_ended else _hint(file, reason, blockers, place.command, url)
     return MigrationFailed(
         file.name,
         f"{path.name}, line {line}" if line else path.name,
         statement,
-        explain(error),
-        "it was rolled back and nothing of it remains." if is_atomic else _what_stands(place),
-        _hint(file, explain(error), blockers, place.command, url),
+        reason,
+        _NOTHING if is_atomic and not place.has_ended else _what_stands(place),
+        hint,
     )
 
 
+def _reason(error: BaseException) -> str:
+    """What Python raises says little without its name: `KeyError: 'bots'`."""
+    said = explain(error)
+    is_clear = isinstance(error, MigrateError) or is_driver_error(error) or said == type(error).__name__
+    return said if is_clear else f"{type(error).__name__}: {said}"
+
+
 def _what_stands(place: Place) -> str:
+    if place.has_ended:
+        return "some of it may stand."
     parts = [f"steps 1 to {place.done} of {place.total}"] if place.done else []
     if place.tally and place.tally.done:
         parts += [f"{place.tally.done:,} of {place.tally.total:,} rows of {place.tally.table}"]
@@ -70,6 +95,11 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], command: st
         return "With `atomic = False` the body only collects steps: change things by migrator.sql or migrator.run."
     if re.search(r"terminating connection|server closed the connection|connection already closed", reason):
         return f"The connection to the database was lost: {again}, which goes on from there."
+    if re.search("inside a transaction|from within a transaction|invalid transaction termination", reason):
+        flag = "-- atomic: false" if file.is_sql else "atomic = False"
+        return f"It has to be outside of a transaction: write `{flag}` at the top of {file.path.name}."
+    if file.is_sql and (way_out := next((told for said, told in _OF_PSQL if reason.startswith(said)), "")):
+        return way_out
     if command == "deploy" and re.search("already exists|duplicate column", reason):
         return (
             "If the database already has all that this migration makes, record it: "

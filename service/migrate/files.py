@@ -45,6 +45,7 @@ class Outline(NamedTuple):
     breaking: bool = False
     touches: frozenset[str] = frozenset()
     backfills: bool = False
+    is_empty: bool = False
 
 
 class Script(NamedTuple):
@@ -98,6 +99,8 @@ def review(file: MigrationFile) -> list[Problem]:
     if found.backfills and found.atomic:
         what = f"{file.path.name} backfills, and each batch of a backfill is a transaction of its own."
         return [Problem(file.name, what, "Write `atomic = False` at the top of the file.")]
+    if found.is_empty:
+        return [Problem(file.name, f"{file.path.name} is empty.", "Write what it does, or remove it.")]
     if file.is_sql or "migrate" in found.functions:
         return []
     typo = next((name for name in found.functions if name.lower() == "migrate"), None)
@@ -153,7 +156,8 @@ def _outline_of_sql(text: str) -> Outline:
     return Outline(
         atomic=flags.get("atomic", "true").lower() != "false",
         breaking=flags.get("breaking", "false").lower() == "true",
-        touches=frozenset(re.findall(r"\w+", flags.get("touches", "").lower())),
+        touches=frozenset(re.findall(r'(?<=")[^"]+(?=")|\w+', flags.get("touches", "").lower())),
+        is_empty=not text.strip(),
     )
 
 

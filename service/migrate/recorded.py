@@ -43,7 +43,7 @@ class Recorded:
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         if self.is_atomic:
-            self.spoken_of.update(re.findall(r"\w+", sql.lower()))
+            self.spoken_of.update(re.findall(r"\w+", sql.lower()), re.findall(r'"([^"]+)"', sql.lower()))
         statement = " ".join(sql.split())
         self._only_adds = bool(_ONLY_ADDS.fullmatch(statement))
         try:

@@ -88,7 +88,7 @@ def test_a_failed_migration_leaves_nothing_and_says_where_it_failed(database_url
 
 def test_a_failure_in_python_names_the_line_of_the_file(database_url: DatabaseUrl, tmp_path: Path) -> None:
     write(tmp_path / "migrations", "001_a", "x = 1\nx / 0")
-    with pytest.raises(MigrationFailed, match=r"001_a\.py, line 6\n  reason: division by zero"):
+    with pytest.raises(MigrationFailed, match=r"001_a\.py, line 6\n  reason: ZeroDivisionError: division by zero"):
         runner.deploy(target(database_url, tmp_path / "migrations"))
 
 
