@@ -24,8 +24,9 @@ def run() -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
     words = sys.argv[1:] if words is None else words
+    left: list[object] = []
     try:
-        said = glance.answer(words, variables())
+        said = glance.answer(words, variables(), left)
     except KeyboardInterrupt:
         print("Interrupted; nothing was changed.", file=sys.stderr)
         return 130
@@ -37,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     from service.migrate import console
 
-    return console.main(words)
+    return console.main(words, left)
 
 
 if __name__ == "__main__":

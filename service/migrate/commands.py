@@ -151,6 +151,7 @@ def _target(options: argparse.Namespace, config: Config) -> Target:
         lock_wait=options.lock_wait,
         patience=Patience(options.lock_timeout, options.statement_timeout, options.attempts),
         tell=terminal.teller(quiet=options.json),
+        left=options.left,
     )
 
 

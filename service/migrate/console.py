@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 Command = Callable[["argparse.Namespace", Config], int]
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str], left: Sequence[Any] = ()) -> int:
+    """Returns the exit code; `left` is the connection that a glance has opened, for a deploy to go on with."""
     options = defaults.options(commands, words) or _parsed(words)
+    options.left = next(iter(left), None)
     try:
         config = _with_options(Config.from_env(), options)
         command: Command = options.command

@@ -16,6 +16,7 @@ SHARED: dict[str, Any] = {
     "lock_timeout": 3.0,
     "statement_timeout": 0.0,
     "attempts": 10,
+    "left": None,
 }
 _OWN: dict[str, dict[str, Any]] = {"deploy": {"out_of_order": False}, "status": {}}
 

@@ -30,9 +30,9 @@ class _Doubt(Exception):
     """Not for a glance."""
 
 
-def answer(given: Sequence[str], environ: Mapping[str, str]) -> str:
+def answer(given: Sequence[str], environ: Mapping[str, str], left: list[object] | None = None) -> str:
     """What `migrate` prints for these words where there is nothing to do and nothing unusual to tell, else an empty
-    text."""
+    text. `left` takes the open connection to PostgreSQL, if there is one: a deploy goes on with it."""
     asked = plain(given)
     if asked is None:
         return ""
@@ -40,13 +40,15 @@ def answer(given: Sequence[str], environ: Mapping[str, str]) -> str:
         env, (command, options) = Environment(environ), asked
         url = options.get("--database-url") or env.migration_url()
         place = options.get("--dir") or os.path.join(_ROOT, env.text("MIGRATIONS_DIR", MIGRATIONS_DIR))  # noqa: PTH118
-        look = _sqlite if url.startswith("sqlite:") else _postgresql
-        label, rows = look(url, _APPLIED.format(_SHOWN[command]))
+        query, opened = _APPLIED.format(_SHOWN[command]), left if command == "deploy" else None
+        label, rows = _sqlite(url, query) if url.startswith("sqlite:") else _postgresql(url, query, opened)
         names = _by_number(place, rows)
         if command == "status":
             return _status(label, names, rows)
     except Exception:  # the whole way comes upon it too, and has the words for it
         return ""
+    if left:
+        del left[:]  # what nobody holds is closed
     return f"{words.running(label)}\n{words.nothing_to_do(len(names), names[-1])}"
 
 
@@ -97,7 +99,7 @@ def _sqlite(url: str, query: str) -> tuple[str, Sequence[Row]]:
         connection.close()
 
 
-def _postgresql(url: str, query: str) -> tuple[str, Sequence[Row]]:
+def _postgresql(url: str, query: str, left: list[object] | None) -> tuple[str, Sequence[Row]]:
     """As above; only for a URL in which nothing needs to be decoded, and without parameters."""
     scheme, _, rest = url.partition("://")
     credentials, _, place = rest.partition("@")
@@ -108,6 +110,8 @@ def _postgresql(url: str, query: str) -> tuple[str, Sequence[Row]]:
         raise _Doubt
     import psycopg2
 
+    # A deploy that goes on with it has to be known as one (heal.py).
+    kind = "glance" if left is None else "deploy"
     connection = psycopg2.connect(
         dbname=name,
         host=host,
@@ -116,7 +120,7 @@ def _postgresql(url: str, query: str) -> tuple[str, Sequence[Row]]:
         password=password or None,
         client_encoding="utf8",
         connect_timeout="2",  # the whole way waits longer, and says so
-        application_name=f"slipway-migrate-glance {os.uname().nodename}/{os.getpid()}",
+        application_name=f"slipway-migrate-{kind} {os.uname().nodename}/{os.getpid()}",
     )
     try:
         connection.autocommit = True
@@ -124,5 +128,8 @@ def _postgresql(url: str, query: str) -> tuple[str, Sequence[Row]]:
             cursor.execute(query)
             rows = cursor.fetchall()
     finally:
-        connection.close()
+        if left is None:
+            connection.close()
+        else:
+            left.append(connection)
     return f'PostgreSQL database "{name}" at {host.lower()}:{port or 5432} as user "{user}"', rows

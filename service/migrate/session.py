@@ -48,7 +48,8 @@ class Event(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Which database and which folder, and how patient to be. Waits are in seconds."""
+    """Which database and which folder, and how patient to be. Waits are in seconds. `left` is a connection of the
+    driver's to that database, in autocommit, to go on with."""
 
     url: DatabaseUrl
     folder: Path
@@ -57,6 +58,7 @@ class Target(NamedTuple):
     lock_wait: float = 600.0
     patience: Patience = Patience()
     tell: Callable[[Event], None] = lambda _event: None
+    left: Any = None
 
 
 class Outcome(NamedTuple):
@@ -90,9 +92,12 @@ def connected(target: Target) -> Iterator[Connection]:
             target.tell(Event("connecting", detail=f"attempt {attempt}: {reason}"))
         told = reason
 
-    database = connection.connect(
-        target.url, wait=target.database_wait, on_attempt=on_attempt, application=heal.APPLICATION
-    )
+    if target.left and not target.left.closed:
+        database = Connection(target.left, target.url)
+    else:
+        database = connection.connect(
+            target.url, wait=target.database_wait, on_attempt=on_attempt, application=heal.APPLICATION
+        )
     _tell_waits(target, database.waits)
     try:
         yield database
