@@ -61,6 +61,17 @@ def test_the_list_shows_the_live_version_of_each_chatbot(browser: Browser) -> No
     assert "no version yet" in page
 
 
+def test_of_a_long_prompt_the_list_shows_the_beginning(browser: Browser) -> None:
+    make_chatbot(system_prompt="Ships first. " + "Answer briefly. " * 10_000)
+    make_chatbot(system_prompt="")
+    page = browser.read("/chatbots/")
+    assert '<p class="tile-text">Ships first. Answer briefly. ' in page
+    assert "…</p>" in page
+    assert "No system prompt." in page
+    assert page.count("Answer briefly.") < 30
+    assert "no version yet" in page
+
+
 def titles(page: str) -> list[str]:
     return re.findall(r'<h2><a href="/chatbots/\d+">([^<]+)</a></h2>', page)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import peewee as pw
 from flask import Blueprint, g, render_template, request
@@ -11,21 +12,48 @@ from service.admin.parts import paging
 from service.admin.parts.forms import is_storable
 from service.admin.parts.records import LARGEST_ID, find_chatbot
 from service.chat import access, providers, versions
-from service.models import Chatbot, ChatbotVersion, Conversation, User
+from service.models import Chatbot, ChatbotVersion, User
+from service.models.statement import Statement
 
 pages = Blueprint("chatbots", __name__, url_prefix="/chatbots")
 
 
 PAGE_SIZE = 24
+# Of a prompt, a card shows two lines; prompts are long.
+PROMPT_SHOWN = 400
+# In the order of the fields of Card.
+COLUMNS = (
+    *(Chatbot.id, Chatbot.title, pw.fn.SUBSTR(Chatbot.system_prompt, 1, PROMPT_SHOWN + 1)),
+    *(Chatbot.model_provider, Chatbot.model_name, ChatbotVersion.number, ChatbotVersion.created_at),
+)
+_COUNT = "SELECT chatbot_id, count(*) FROM conversations WHERE chatbot_id {} GROUP BY chatbot_id"
+_COUNTED = Statement(
+    _COUNT.format("IN (SELECT value FROM json_each(:chatbots))"),
+    postgresql=_COUNT.format("= ANY (:chatbots)"),
+)
+
+
+class Card(NamedTuple):
+    """A chatbot in the list; `version` is the number of the current one, and `changed_at` when it was made."""
+
+    id: int
+    title: str
+    prompt: str
+    model_provider: str
+    model_name: str
+    version: int | None
+    changed_at: datetime | None
 
 
 @pages.get("/")
 def index() -> str:
     wanted, after = request.args.get("q", "").strip()[:120], request.args.get("after", 0, int)
-    page = paging.take(list(_listed(wanted, after).limit(PAGE_SIZE + 1)), PAGE_SIZE)
+    found = _listed(wanted, after).limit(PAGE_SIZE + 1).tuples()
+    page = paging.take([Card._make(row) for row in found], PAGE_SIZE)
     return render_template(
         "chatbots/index.html",
         chatbots=page.rows,
+        prompt_shown=PROMPT_SHOWN,
         talks=_conversations_per_chatbot(page.rows),
         providers=providers.built_in(),
         wanted=wanted,
@@ -36,7 +64,7 @@ def index() -> str:
 
 def _listed(wanted: str, after: int) -> Any:
     """By title; those whose title holds the wanted text, from behind the chatbot of that number on."""
-    query = access.chatbots(g.user).select_extend(ChatbotVersion)
+    query = access.chatbots(g.user).select(*COLUMNS)
     query = query.join(ChatbotVersion, pw.JOIN.LEFT_OUTER, on=Chatbot.current_version)
     if wanted and is_storable(wanted):
         query = query.where(Chatbot.title.contains(wanted))
@@ -68,8 +96,6 @@ def has_namesake(title: str, team: int) -> bool:
     return bool(Chatbot.select().where(Chatbot.creator == team, Chatbot.title == title).exists())
 
 
-def _conversations_per_chatbot(chatbots: list[Chatbot]) -> dict[int, int]:
-    query = Conversation.select(Conversation.chatbot, pw.fn.COUNT(Conversation.id)).group_by(Conversation.chatbot)
-    query = query.where(Conversation.chatbot.in_([chatbot.id for chatbot in chatbots]))
-    counted: Any = query.tuples()
+def _conversations_per_chatbot(cards: list[Card]) -> dict[int, int]:
+    counted: Any = _COUNTED.rows(chatbots=[card.id for card in cards]) if cards else ()
     return dict(counted)
