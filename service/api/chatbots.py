@@ -22,8 +22,6 @@ from service.models import Chatbot, ChatbotVersion
 group = Group("Chatbots", "A chatbot has immutable versions of its settings; changing it publishes the next one.")
 
 Name = Annotated[str, Field(max_length=120, pattern=TEXT)]
-
-
 Title = Annotated[str, Field(max_length=120, pattern=NOT_BLANK)]
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.api.endpoints import JSON, Endpoint, Group
@@ -142,7 +141,3 @@ def _refusals(endpoint: Endpoint) -> list[int]:
     may |= {401, 403, 429} if endpoint.scope else set()
     may |= {404} if "<" in endpoint.path else set()
     return sorted(may)
-
-
-def models_of(endpoint: Endpoint) -> tuple[type[BaseModel] | None, type[BaseModel] | None]:
-    return endpoint.query, endpoint.body

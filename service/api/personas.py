@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import peewee as pw
 from flask import g
 from pydantic import Field
 
@@ -15,8 +14,9 @@ from service.api.records import find_persona
 from service.api.shapes import PersonaAnswer
 from service.api.tokens import READ, WRITE
 from service.api.values import NOT_BLANK, TEXT, Page, Paging, Request, page_of
+from service.chat import personas
 from service.database import proxy, writing
-from service.models import Conversation, Message, Persona
+from service.models import Persona
 
 group = Group("Personas", "As whom a chatbot may speak. Everybody has their own.")
 
@@ -41,7 +41,7 @@ class NewPersona(PersonaChanges):
 @group.get("/personas", scope=READ, query=Paging, answer=Page[PersonaAnswer])
 def index(query: Paging) -> Page[PersonaAnswer]:
     """Your personas, the newest first."""
-    rows, cursor = page_of(_own(), Persona, query)
+    rows, cursor = page_of(personas.own(g.user), Persona, query)
     return Page(items=[PersonaAnswer.of(row) for row in rows], next_cursor=cursor)
 
 
@@ -81,9 +81,7 @@ def delete(persona_id: int) -> None:
     One that did stays with what it said: 409. Set `is_active` to false, and it speaks no more."""
     persona = find_persona(persona_id)
     with writing(proxy.obj):
-        spoke = Message.select().where(Message.persona == persona)
-        chosen = Conversation.select().where(Conversation.persona == persona)
-        if spoke.exists() or chosen.exists():
+        if personas.has_spoken(persona):
             raise Problem(
                 409, "It has spoken already, or was chosen to. Set is_active to false instead.", code="in_use"
             )
@@ -92,14 +90,6 @@ def delete(persona_id: int) -> None:
         changes.note("persona.delete", persona.name)
 
 
-def _own() -> pw.ModelSelect[Persona]:
-    query: pw.ModelSelect[Persona] = Persona.select().where(Persona.user == g.user)
-    return query
-
-
 def _refuse_namesake(name: str, persona: Persona | None = None) -> None:
-    namesakes = _own().where(pw.fn.LOWER(Persona.name) == pw.fn.LOWER(name))
-    if persona:
-        namesakes = namesakes.where(Persona.id != persona.id)
-    if namesakes.exists():
+    if personas.is_taken(g.user, name, besides=persona):
         raise Problem(409, "You have a persona of this name already.", code="name_taken")

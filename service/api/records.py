@@ -9,7 +9,7 @@ from flask import g
 
 from service.api.problems import Problem
 from service.api.values import LARGEST, LARGEST_BIG
-from service.chat import access
+from service.chat import access, personas
 from service.models import Chatbot, Conversation, Persona
 
 Record = TypeVar("Record", bound=pw.Model)
@@ -24,7 +24,7 @@ def find_conversation(number: int) -> Conversation:
 
 
 def find_persona(number: int) -> Persona:
-    return find(Persona.select().where(Persona.user == g.user), Persona, number, "persona")
+    return find(personas.own(g.user), Persona, number, "persona")
 
 
 def find(query: Any, model: type[Record], number: int, noun: str) -> Record:

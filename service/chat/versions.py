@@ -30,10 +30,10 @@ class VersionConflict(Exception):
 
     def __init__(self, expected: int, current: int) -> None:
         self.expected, self.current = expected, current
-        super().__init__(
-            f"Version {current} was published while version {expected} was being edited; "
-            "reload, look at the difference and publish again."
-        )
+        what = f"Version {current} was published while version {expected} was being edited"
+        if expected > current:
+            what = f"Version {expected} is not the current one, {current} is"
+        super().__init__(f"{what}; reload, look at the difference and publish again.")
 
 
 def current(chatbot: Chatbot) -> ChatbotVersion:

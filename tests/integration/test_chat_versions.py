@@ -103,6 +103,11 @@ def test_two_editors_do_not_overwrite_each_other() -> None:
     assert numbers(chatbot) == [1, 2]
 
 
+def test_who_starts_from_a_version_that_is_not_there_is_told_which_is() -> None:
+    with pytest.raises(VersionConflict, match="Version 3 is not the current one, 1 is; reload"):
+        versions.publish(make_chatbot(), {"system_prompt": "Mine."}, expected=3, author=None)
+
+
 def test_the_next_number_follows_the_highest_even_when_an_older_version_is_current() -> None:
     chatbot = make_chatbot()
     first = versions.current(chatbot)

@@ -10,6 +10,7 @@ from service import audit
 from service.admin.parts.color import PALETTE
 from service.admin.parts.forms import PersonaForm
 from service.admin.parts.records import find_among
+from service.chat import personas
 from service.database import proxy, writing
 from service.models import Persona
 
@@ -18,21 +19,21 @@ pages = Blueprint("personas", __name__, url_prefix="/personas")
 
 @pages.get("/")
 def index() -> str:
-    personas = list(_own().order_by(Persona.is_active.desc(), pw.fn.LOWER(Persona.name), Persona.id))
-    return render_template("personas/index.html", personas=personas)
+    listed = personas.own(g.user).order_by(Persona.is_active.desc(), pw.fn.LOWER(Persona.name), Persona.id)
+    return render_template("personas/index.html", personas=list(listed))
 
 
 @pages.get("/new")
 def new() -> str:
-    return _form_page(PersonaForm(color=PALETTE[_own().count() % len(PALETTE)]), None)
+    return _form_page(PersonaForm(color=PALETTE[personas.own(g.user).count() % len(PALETTE)]), None)
 
 
 @pages.post("/new")
 def create() -> Response | tuple[str, int]:
     form = PersonaForm(request.form)
-    if not _is_valid(form, None):
-        return _form_page(form, None), 400
     with writing(proxy.obj):
+        if not _is_valid(form, None):
+            return _form_page(form, None), 400
         persona = Persona.create(user=g.user, **form.data)
         _note("persona.create", persona)
     flash(f"{persona.name} is there. Choose them when you begin a talk.", "success")
@@ -49,10 +50,10 @@ def edit(persona_id: int) -> str:
 def change(persona_id: int) -> Response | tuple[str, int]:
     persona = _find(persona_id)
     form = PersonaForm(request.form)
-    if not _is_valid(form, persona):
-        return _form_page(form, persona), 400
     changed = [name for name, value in form.data.items() if value != getattr(persona, name)]
     with writing(proxy.obj):
+        if not _is_valid(form, persona):
+            return _form_page(form, persona), 400
         _update(persona, **form.data)
         _note("persona.edit", persona, changed=changed)
     flash(f"{form.name.data} is changed. The next answer speaks that way.", "success")
@@ -71,13 +72,8 @@ def switch(persona_id: int) -> Response:
     return redirect(url_for("personas.index"), 303)
 
 
-def _own() -> pw.ModelSelect[Persona]:
-    query: pw.ModelSelect[Persona] = Persona.select().where(Persona.user == g.user)
-    return query
-
-
 def _find(number: int) -> Persona:
-    return find_among(_own(), Persona, number)
+    return find_among(personas.own(g.user), Persona, number)
 
 
 def _update(persona: Persona, **values: object) -> None:
@@ -89,13 +85,10 @@ def _note(action: str, persona: Persona, **details: object) -> None:
 
 
 def _is_valid(form: PersonaForm, persona: Persona | None) -> bool:
-    """Also against the other personas: two of one name could not be told apart where one is chosen."""
+    """Also against the other personas."""
     if not form.validate():
         return False
-    namesakes = _own().where(pw.fn.LOWER(Persona.name) == pw.fn.LOWER(form.name.data))
-    if persona:
-        namesakes = namesakes.where(Persona.id != persona.id)
-    if namesakes.exists():
+    if personas.is_taken(g.user, form.name.data or "", besides=persona):
         form.name.errors = ["You have a persona of this name already; choose another."]
     return not form.name.errors
 
