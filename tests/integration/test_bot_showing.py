@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from service.models.base import utc_now
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, reloaded, send, transcript
 from tests.support.panel import ONE_ENGINE
+from tests.support.statements import Statements, heard
 from tests.support.workers import Workers, eventually, workers
 
 pytestmark = pytest.mark.usefixtures("service_database")
@@ -163,28 +163,10 @@ def test_what_is_very_long_is_seen_as_far_as_anybody_reads_along(monkeypatch: py
     assert transcript()[1] == ("assistant", "The ferry")
 
 
-class Statements(logging.Handler):
-    """What was asked of the table."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        message: Any = record.msg
-        if "followed_threads" in message[0]:
-            self.asked.append(message[0].split()[0])
-
-
 @pytest.fixture
 def statements() -> Iterator[Statements]:
-    log, handler = logging.getLogger("peewee"), Statements()
-    log.addHandler(handler)
-    before = log.level
-    log.setLevel(logging.DEBUG)
-    yield handler
-    log.removeHandler(handler)
-    log.setLevel(before)
+    with heard(lambda statement: "followed_threads" in statement) as statements:
+        yield statements
 
 
 def test_an_answer_that_nobody_follows_costs_no_statement(statements: Statements) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,6 +20,7 @@ from tests.support.pages import addresses
 from tests.support.panel import PASSWORD_HASH, Browser, panel
 from tests.support.postgresql import Server, connect, create_database, drop_database
 from tests.support.routes import furnish
+from tests.support.statements import Statements, heard
 
 # What grows with use. People, tokens and duties stay few.
 LARGE = {
@@ -65,27 +65,10 @@ def busy(_session_server: Server, _postgresql_template: str) -> Iterator[Databas
     drop_database(_session_server, url)
 
 
-class Statements(logging.Handler):
-    """Peewee's own log of what it asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[tuple[str, Any]] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if isinstance(record.msg, tuple) and record.msg[0].lstrip(" (\n").upper().startswith(("SELECT", "WITH")):
-            self.asked.append(record.msg)
-
-
 @pytest.fixture
 def statements() -> Iterator[Statements]:
-    log, handler = logging.getLogger("peewee"), Statements()
-    log.addHandler(handler)
-    before = log.level
-    log.setLevel(logging.DEBUG)
-    yield handler
-    log.removeHandler(handler)
-    log.setLevel(before)
+    with heard(lambda statement: statement.lstrip(" (\n").upper().startswith(("SELECT", "WITH"))) as statements:
+        yield statements
 
 
 def test_no_page_reads_a_large_table_from_end_to_end(busy: DatabaseUrl, statements: Statements) -> None:
