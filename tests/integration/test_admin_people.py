@@ -130,6 +130,19 @@ def test_the_teams_of_somebody_are_ticked_so_that_one_more_takes_none_away(owner
 
 
 @ONE_ENGINE
+def test_of_two_owners_who_change_the_teams_of_somebody_the_second_learns_of_the_first(
+    owner: Browser, eve: User
+) -> None:
+    harbour, office = make_chatbot(title="Harbour").creator, make_chatbot(title="Office").creator
+    path = f"/people/{eve.id}"
+    seen = owner.fields(path)
+    press(owner, eve, "teams", creators=str(harbour.id))
+    owner.send(f"{path}/teams", seen | {"creators": str(office.id)})
+    assert "Somebody else has changed the teams of eve@example.org in the meantime." in owner.read(path)
+    assert CreatorUser.get(CreatorUser.user == eve).creator == harbour
+
+
+@ONE_ENGINE
 def test_nobody_changes_themselves_on_this_page(owner: Browser) -> None:
     me = User.get()
     for verb in ("close", "sessions"):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from wtforms import Field, Form, PasswordField, SelectField, StringField, ValidationError
+from wtforms import Field, Form, HiddenField, PasswordField, SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, EqualTo, Length
 
 from service.admin.access.accounts import is_email
 from service.admin.parts.forms import Storable, Ticks, at_most, strip
+from service.admin.parts.paging import read_id
 from service.models import EDITOR, OWNER, VIEWER, Creator
 
 LEAST_PASSWORD = 10
@@ -85,10 +86,16 @@ class InviteForm(RoleForm):
 
 
 class TeamsForm(Form):
+    """`was` has the numbers of the teams that were ticked when the page was made."""
+
     creators = Ticks("Teams", coerce=int)
+    was = HiddenField("Teams until now", default="")
 
     def offer(self, creators: list[Creator]) -> None:
         self.creators.choices = [(creator.id, creator.name) for creator in creators]
+
+    def expected(self) -> set[int]:
+        return {number for text in (self.was.data or "").split(",") if (number := read_id(text))}
 
 
 class TeamForm(Form):

@@ -114,7 +114,9 @@ def change_teams(user_id: int) -> Response | tuple[str, int]:
         return _person_page(user), 400
     chosen = [creator for creator in _creators() if creator.id in (form.creators.data or [])]
     names = [creator.name for creator in chosen]
-    return _change(user, "person.teams", "The teams are changed.", lambda: team.put_in(user, chosen), teams=names)
+    return _change(
+        user, "person.teams", "The teams are changed.", lambda: team.put_in(user, chosen, form.expected()), teams=names
+    )
 
 
 @pages.post("/<int:user_id>/close")
@@ -208,8 +210,8 @@ def _invite_form() -> InviteForm:
 
 def _teams_form(user: User | None = None) -> TeamsForm:
     """As it was sent; of a user, as it stands: to a form that was not sent, no box is ticked, whatever it is given."""
-    mine: Any = CreatorUser.select().where(CreatorUser.user == user)
-    form = TeamsForm(creators=[membership.creator_id for membership in mine]) if user else TeamsForm(request.form)
+    mine = sorted(team.of(user)) if user else []
+    form = TeamsForm(creators=mine, was=",".join(map(str, mine))) if user else TeamsForm(request.form)
     form.offer(_creators())
     return form
 

@@ -37,14 +37,29 @@ def end_sessions(user: User) -> None:
     _change(user, session_epoch=User.session_epoch + 1)
 
 
-def put_in(user: User, creators: Iterable[Creator]) -> None:
-    """The creators whose chatbots the user sees are these, and no other."""
+def of(user: User) -> set[int]:
+    """The numbers of the creators whose chatbots the user sees."""
+    rows: Any = CreatorUser.select(CreatorUser.creator).where(CreatorUser.user == user).tuples()
+    return {number for (number,) in rows}
+
+
+def put_in(user: User, creators: Iterable[Creator], expected: set[int]) -> None:
+    """The creators whose chatbots the user sees are these, and no other; they were those that are expected."""
+    _hold(user)
+    if of(user) != expected:
+        raise Refused(f"Somebody else has changed the teams of {user.email} in the meantime. Look at them again.")
     wanted = {creator.id for creator in creators}
     of_user = CreatorUser.user == user
     CreatorUser.delete().where(of_user, CreatorUser.creator.not_in(wanted)).execute()
     missing = [{"creator": number, "user": user} for number in sorted(wanted)]
     if missing:
         CreatorUser.insert_many(missing).on_conflict_ignore().execute()
+
+
+def _hold(user: User) -> None:
+    """Until the transaction ends, nobody else changes what belongs to them here. SQLite holds the whole database."""
+    row = User.select(User.id).where(User.id == user.id)
+    list(row.for_update() if User._meta.database.for_update else row)
 
 
 def _change(user: User, **values: Any) -> None:
