@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ _DENSE = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
 )
 _RUN = re.compile(f"(?P<dense>[{_DENSE}]+)|[^ {_DENSE}]+")
+# Of a longer run, the beginning is the word.
+_WORD = re.compile(f"([^ ]{{1,{LONGEST}}})[^ ]*")
 # They choose how the letter before them looks.
 _VARIATION = re.compile("[\u034f\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
@@ -41,7 +43,14 @@ def wanted(text: str) -> list[str]:
 def found(text: str) -> Iterator[Word]:
     """The words with their places. A run of letters and digits is a word; in scripts that write without spaces each
     two neighbours are one, and the last character by itself, so that each of them begins a word."""
-    joined, places = _joined(text)
+    if text.isascii():  # each character becomes one
+        for run in _WORD.finditer(text.translate(_ascii())):
+            yield Word(run[1], *run.span(1))
+        return
+    folded = [_folded(character) for character in text]
+    places = [place for place, piece in enumerate(folded) for _ in piece]
+    places.append(len(text))
+    joined = "".join(folded)
     for run in _RUN.finditer(joined):
         width, step = (2, 1) if run["dense"] else (LONGEST, len(run[0]))
         for start in range(run.start(), run.end(), step):
@@ -49,15 +58,6 @@ def found(text: str) -> Iterator[Word]:
             is_tail = width == 2 and end - start == 1 and start > run.start()
             # With the accents that follow it, and never less than a whole character.
             yield Word(joined[start:end], places[start], max(places[end], places[end - 1] + 1), is_tail)
-
-
-def _joined(text: str) -> tuple[str, Sequence[int]]:
-    """The folded text, and of each of its characters the place where it comes from, and the end."""
-    if text.isascii():  # where each character becomes one
-        return text.translate(_ascii()), range(len(text) + 1)
-    folded = [_folded(character) for character in text]
-    places = [place for place, piece in enumerate(folded) for _ in piece]
-    return "".join(folded), [*places, len(text)]
 
 
 @cache

@@ -77,6 +77,11 @@ def test_a_text_holds_all_the_words_of_what_it_was_put_together_from(one: str, o
     assert words(f"{one} {other}") == words(one) + words(other)
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+def test_plain_letters_make_the_same_words_as_among_others(text: str) -> None:
+    assert [*found(text), ("e", len(text) + 1, len(text) + 2, False)] == list(found(f"{text} é"))
+
+
 @given(st.text())
 def test_a_text_and_its_decomposed_form_have_the_same_words(text: str) -> None:
     assert words(unicodedata.normalize("NFD", text)) == words(text)

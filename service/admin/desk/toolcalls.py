@@ -25,7 +25,7 @@ OFFERED = 1000
 # What the list shows: arguments and results can be long.
 COLUMNS = (
     *(ToolLog.id, ToolLog.server, ToolLog.tool, ToolLog.error, ToolLog.duration_ms, ToolLog.created_at),
-    *(ToolLog.session, Conversation.id, Conversation.title),
+    *(ToolLog.session, Conversation.title),
 )
 OUTCOMES = {"failed": "Failed", "worked": "Worked"}
 # What each filter asks of a call.
@@ -57,7 +57,7 @@ def index() -> str:
     query = filters.narrow(access.tool_logs(g.user), CONDITIONS).order_by(ToolLog.id.desc())
     if before:
         query = query.where(ToolLog.id < before)
-    page = paging.take(list(query.select(*COLUMNS).limit(PAGE_SIZE + 1)), PAGE_SIZE)
+    page = paging.take(list(query.select(*COLUMNS).limit(PAGE_SIZE + 1).namedtuples()), PAGE_SIZE)
     return render_template(
         "toolcalls/index.html",
         calls=page.rows,

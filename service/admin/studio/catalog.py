@@ -36,6 +36,10 @@ class Column:
         return kind_of(self.type)
 
     @cached_property
+    def is_number(self) -> bool:
+        return self.kind in ("integer", "number")
+
+    @cached_property
     def is_secret(self) -> bool:
         return bool(_SECRET.search(self.name))
 

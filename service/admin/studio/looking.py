@@ -124,22 +124,28 @@ def _listing(source: Source, found: Catalog, view: View, page: Page, problem: st
         view=view,
         page=page,
         problem=problem,
-        rows=[_line(source.table, row, _address(found)) for row in page.rows],
+        rows=_lines(source.table, page.rows, _address(found)),
         after=keys.as_part(source.table, last) if last else "",
         operators=rows.OPERATORS,
         refusal=guards.of_insert(source.table),
     )
 
 
-def _line(table: Table, row: Row, address: Address) -> Line:
-    cells = [_cell(table, column, value, address) for column, value in zip(table.shown, row.cells, strict=True)]
-    return Line(keys.as_part(table, row.key), cells)
+def _lines(table: Table, found: list[Row], address: Address) -> list[Line]:
+    columns = [(column, table.link_of(column.name)) for column in table.shown]
+    return [
+        Line(
+            keys.as_part(table, row.key),
+            [_cell(column, link, value, address) for (column, link), value in zip(columns, row.cells, strict=True)],
+        )
+        for row in found
+    ]
 
 
-def _cell(table: Table, column: Column, value: Any, address: Address) -> Cell:
+def _cell(column: Column, link: ForeignKey | None, value: Any, address: Address) -> Cell:
     if value is None:
         return Cell(column, None)
-    text, link = kinds.as_text(value, column.kind), table.link_of(column.name)
+    text = kinds.as_text(value, column.kind)
     shown = f"{text[: rows.CUT]}…" if len(text) > rows.CUT else text
     return Cell(column, shown, address(link, text) if link else "")
 
