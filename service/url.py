@@ -40,8 +40,9 @@ class DatabaseUrl(NamedTuple):
         """For people and logs: names the database, never the password."""
         if self.is_sqlite:
             return f"SQLite database {self.name}"
-        where = f"{self.host or 'the local socket'}:{self.port}"
-        return f'PostgreSQL database "{self.name}" at {where} as user "{self.user or "(default)"}"'
+        given = self.libpq()
+        where = f"{given.get('host', 'the local socket')}:{given.get('port', self.port)}"
+        return f'PostgreSQL database "{given["dbname"]}" at {where} as user "{given.get("user", "(default)")}"'
 
     def libpq(self) -> dict[str, str]:
         """Keyword arguments for psycopg2.connect; parameters of the URL's query win, as in libpq."""

@@ -52,6 +52,7 @@ _WHERE = (
         "It starts, stops or recovers: try again when it answers, or wait for it longer with --wait SECONDS.",
     ),
     (r"could not translate host name", "Correct the host in DATABASE_URL."),
+    (r"definition of service .* not found", "Name a service of ~/.pg_service.conf, or of the file in PGSERVICEFILE."),
     (r"file is not a database", "It is another file, or an encrypted one: correct DATABASE_URL."),
     (
         r"database is locked",
@@ -94,6 +95,11 @@ _WHAT = (
         "Its search_path names no schema that is there: `ALTER ROLE {user} RESET search_path`.",
     ),
     (
+        r'constraint "(?P<which>migrate(history|journal))_pkey"',
+        "Its numbers have fallen behind its rows, as after a copy of these: `SELECT setval(pg_get_serial_sequence("
+        "'{which}', 'id'), max(id)) FROM {which}` sets that right.",
+    ),
+    (
         r"statement timeout",
         "The limit is the server's or the user's (`SHOW statement_timeout`): allow more with --statement-timeout "
         "SECONDS, or with `ALTER ROLE {user} SET statement_timeout = 0`.",
@@ -119,6 +125,8 @@ _UNKNOWN = "Is it there, and is DATABASE_URL right?"
 
 def on_connecting(reason: str, url: DatabaseUrl) -> str:
     """What to do where there is no connection."""
+    if not url.is_sqlite and reason.startswith("No such file"):
+        return "No server listens at that socket: is it running, and is the folder in DATABASE_URL right?"
     return _first([*_WHERE, *_WHAT], reason, url) or _UNKNOWN
 
 

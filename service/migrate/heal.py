@@ -40,7 +40,8 @@ _REFUSALS = {"25001", "2D000"}
 _REFUSAL_OF_SQLITE = re.compile(r"(from within|inside) a transaction")
 _LEFT_BY_REINDEX = """
 SELECT quote_ident(c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$' AND c.relnamespace = current_schema()::regnamespace
+WHERE NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$'
+  AND c.relnamespace = quote_ident(current_schema())::regnamespace
 """
 
 

@@ -155,6 +155,15 @@ def _newest(decided: Plan, done: Sequence[Event]) -> str:
     return next((entry.name for entry in reversed(decided.entries) if entry.applied or entry.name in names), "")
 
 
+def _refuse_unless_recorded(history: History, name: str) -> None:
+    """What another deploy has applied meanwhile is in the history; else somebody keeps it out."""
+    if name not in {row.name for row in history.read().applied}:
+        raise Refused(
+            f"{name} can't be recorded: its row does not stay in migratehistory. Look for a trigger or a rule on that "
+            "table, and take it away."
+        )
+
+
 def _has_work(ledger: Ledger, decided: Plan) -> bool:
     is_foreign = bool(ledger.applied) and not ledger.is_ours
     return bool(decided.pending or decided.to_adopt or ledger.unfinished or is_foreign)
@@ -169,6 +178,8 @@ def _apply(target: Target, database: Connection, history: History, decided: Plan
     with _applier(target, database, history, known) as applier:
         for file, then in zip(pending, (*pending[1:], None), strict=True):
             took = applier.apply(file, then)
+            if took is None:
+                _refuse_unless_recorded(history, file.name)
             event = (
                 Event("applied", file.name, took.seconds, waits=took.waits)
                 if took

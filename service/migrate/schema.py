@@ -94,22 +94,24 @@ SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
+WHERE c.relkind IN ('r', 'p') AND c.relnamespace = quote_ident(current_schema())::regnamespace
 """
 _PG_CONSTRAINTS = """
 SELECT c.relname, k.contype::text, pg_get_constraintdef(k.oid)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-WHERE k.contype IN ('p', 'f', 'c') AND c.relnamespace = current_schema()::regnamespace
+WHERE k.contype IN ('p', 'f', 'c') AND c.relnamespace = quote_ident(current_schema())::regnamespace
 """
 _PG_INDEXES = """
 SELECT c.relname, pg_get_indexdef(i.indexrelid), i.indisvalid
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-WHERE NOT i.indisprimary AND c.relnamespace = current_schema()::regnamespace
+WHERE NOT i.indisprimary AND c.relnamespace = quote_ident(current_schema())::regnamespace
 """
+_PG_NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
+_PG_INDEX = re.compile(rf"^CREATE (UNIQUE )?INDEX {_PG_NAME} ON (?:ONLY )?(?:{_PG_NAME}\.)?{_PG_NAME} ")
 _PG_TRIGGERS = """
 SELECT c.relname, pg_get_triggerdef(t.oid)
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace
+WHERE NOT t.tgisinternal AND c.relnamespace = quote_ident(current_schema())::regnamespace
 """
 _PG_VIEWS = "SELECT viewname, definition FROM pg_views WHERE schemaname = current_schema()"
 
@@ -147,7 +149,7 @@ def _postgresql(connection: Connection) -> Snapshot:
         else:
             (schema_of.foreign_keys if kind == "f" else schema_of.checks).add(local(text))
     for table, text, is_valid in connection.execute(_PG_INDEXES).fetchall():
-        shape = re.sub(r"^CREATE (UNIQUE )?INDEX \S+ ON (ONLY )?\S+ ", r"\1", text)
+        shape = _PG_INDEX.sub(r"\1", text)
         snapshot.tables[table].indexes.add(local(shape) + ("" if is_valid else " (INVALID)"))
     for table, text in connection.execute(_PG_TRIGGERS).fetchall():
         snapshot.tables[table].triggers.add(local(text))

@@ -130,3 +130,35 @@ def test_a_name_of_several_words_is_spoken_of_as_a_whole(database_url: DatabaseU
     (tmp_path / "004_d.sql").write_text('-- touches: "Order Ünï"\nINSERT INTO c VALUES (1)')
     runner.deploy(target(database_url, tmp_path))
     assert rows(database_url, 'SELECT * FROM "Order Ünï"') == []
+
+
+def test_a_history_that_keeps_no_row_is_no_success(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    write(tmp_path, "001_a", table("a"))
+    runner.deploy(target(postgresql_url, tmp_path))
+    function = "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+    rows(postgresql_url, function)
+    rows(
+        postgresql_url,
+        "CREATE TRIGGER t BEFORE INSERT ON migratehistory FOR EACH ROW EXECUTE FUNCTION swallow()",
+    )
+    write(tmp_path, "002_b", table("b"))
+    with pytest.raises(Refused) as refusal:
+        runner.deploy(target(postgresql_url, tmp_path))
+    assert str(refusal.value) == (
+        "002_b can't be recorded: its row does not stay in migratehistory. Look for a trigger or a rule on that table, "
+        "and take it away."
+    )
+    assert "b" not in tables(postgresql_url)
+
+
+def test_numbers_that_fell_behind_are_not_blamed_on_the_migration(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    """As after a copy of the rows alone."""
+    write(tmp_path, "001_a", table("a"))
+    runner.deploy(target(postgresql_url, tmp_path))
+    rows(postgresql_url, "SELECT setval('migratejournal_id_seq', 1, false)")
+    write(tmp_path, "002_b", table("b"))
+    with pytest.raises(MigrationFailed) as failure:
+        runner.deploy(target(postgresql_url, tmp_path))
+    hint = str(failure.value).splitlines()[-1]
+    rows(postgresql_url, hint.split("`")[1])
+    assert runner.deploy(target(postgresql_url, tmp_path)).newest == "002_b"

@@ -133,3 +133,13 @@ def test_what_sets_the_live_schema_is_tried_in_the_scratch_one(
     put(tmp_path, "001_base", f"{path}; CREATE TABLE bots (id serial PRIMARY KEY, public integer)")
     runner.deploy(target(postgresql_url, tmp_path))
     assert verify.verify(postgresql_url, tmp_path).drift == ()
+
+
+def test_a_schema_may_be_called_anything(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    rows(postgresql_url, 'CREATE SCHEMA "My App"')
+    rows(postgresql_url, f'ALTER DATABASE {postgresql_url.name} SET search_path = "My App"')
+    put(tmp_path, "001_a", "CREATE TABLE a (id serial PRIMARY KEY, t text); CREATE VIEW v AS SELECT t FROM a")
+    put(tmp_path, "002_i", "-- atomic: false\nCREATE INDEX CONCURRENTLY a_t ON a (t); REINDEX TABLE CONCURRENTLY a")
+    write(tmp_path, "003_b", "migrator.sql('ALTER TABLE \"My App\".a ADD CHECK (t <> 1::text)')")
+    runner.deploy(target(postgresql_url, tmp_path))
+    assert verify.verify(postgresql_url, tmp_path).drift == ()

@@ -50,6 +50,12 @@ CONNECTING = {
         "It starts, stops or recovers: try again when it answers, or wait for it longer with --wait SECONDS."
     ),
     'could not translate host name "db" to address: Name or service not known': "Correct the host in DATABASE_URL.",
+    "No such file or directory": (
+        "No server listens at that socket: is it running, and is the folder in DATABASE_URL right?"
+    ),
+    'definition of service "shop" not found': (
+        "Name a service of ~/.pg_service.conf, or of the file in PGSERVICEFILE."
+    ),
     "Connection refused": "Is it there, and is DATABASE_URL right?",
 }
 CONNECTING_TO_A_FILE = {
@@ -68,6 +74,10 @@ CONNECTING_TO_A_FILE = {
     ),
 }
 WORKING = {
+    'duplicate key value violates unique constraint "migratejournal_pkey"': (
+        "Its numbers have fallen behind its rows, as after a copy of these: `SELECT setval(pg_get_serial_sequence("
+        "'migratejournal', 'id'), max(id)) FROM migratejournal` sets that right."
+    ),
     "permission denied for schema public": (
         "Let its owner run `GRANT USAGE, CREATE ON SCHEMA public TO app`, or make app the owner: `ALTER DATABASE shop "
         "OWNER TO app`."

@@ -78,6 +78,11 @@ def test_a_password_is_never_shown() -> None:
     assert str(url) == 'PostgreSQL database "bot" at db:5432 as user "bot"'
 
 
+def test_what_stands_in_the_parameters_is_what_people_read() -> None:
+    url = parse("postgresql:///bot?host=/run/postgresql&port=6432&user=ann")
+    assert str(url) == 'PostgreSQL database "bot" at /run/postgresql:6432 as user "ann"'
+
+
 @pytest.mark.parametrize("text", ["postgresql://bot:hunter2@db:nonsense/bot", "postgresql://bot:12/hunter2@db/bot"])
 def test_a_refused_url_is_not_repeated_since_it_may_hold_a_password(text: str) -> None:
     with pytest.raises(BadUrl, match="percent-encode") as refusal:

@@ -12,20 +12,20 @@ SELECT c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.a
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
+WHERE c.relkind IN ('r', 'p') AND c.relnamespace = quote_ident(current_schema())::regnamespace
 ORDER BY c.relname, a.attnum
 """
 _KEYS = """
 SELECT c.relname, k.contype = 'p', k.conkey, p.relname, k.confkey, k.confdeltype::text
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class p ON p.oid = k.confrelid
-WHERE c.relnamespace = current_schema()::regnamespace
+WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
   AND (k.contype = 'p' OR k.contype = 'f' AND p.relnamespace = c.relnamespace)
 ORDER BY c.relname, k.conname
 """
 _INDEXES = """
 SELECT x.relname, pg_get_indexdef(i.indexrelid)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = %s
+WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relname = %s
 ORDER BY x.relname
 """
 # pg_constraint.confdeltype: PostgreSQL manual, chapter 53
@@ -33,7 +33,7 @@ _ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", 
 
 _ESTIMATES = """
 SELECT relname, reltuples::bigint FROM pg_class
-WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace
+WHERE relkind IN ('r', 'p') AND relnamespace = quote_ident(current_schema())::regnamespace
 """
 
 
