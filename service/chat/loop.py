@@ -101,6 +101,8 @@ class Loop:
         await _ended(set(self._running))
         await asyncio.gather(*(closer() for closer in self._closers), return_exceptions=True)
         await _ended({task for task in asyncio.all_tasks() if task is not asyncio.current_task()})
+        # A stream that was broken off may not be closed yet, and without a loop it never will be.
+        await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 def _is_done(future: Future[Any]) -> bool:

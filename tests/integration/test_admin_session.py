@@ -76,10 +76,10 @@ def test_an_unknown_account_takes_as_long_to_refuse_as_a_known_one(app: Flask) -
     add_user(password_hash=real)
 
     def seconds(email: str) -> float:
-        began = time.perf_counter()
+        began = time.thread_time()  # of this thread alone: the machine may have more to do
         with app.app_context():
             assert accounts.authenticate(email, "wrong", Visit()) is None
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     known, unknown = (min(seconds(email) for _ in range(3)) for email in (EMAIL, "nobody@example.org"))
     assert 0.5 < known / unknown < 2

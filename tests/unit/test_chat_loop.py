@@ -102,6 +102,18 @@ def test_closing_breaks_off_what_runs_and_then_does_what_was_asked_for() -> None
         list(items)
 
 
+def test_closing_closes_what_was_read_half_way_and_left() -> None:
+    loop, source = Loop(), Source()
+    items = source.items()
+
+    async def first() -> int:
+        return await anext(items)
+
+    assert loop.run(first(), never) == 1
+    loop.close()
+    assert source.closed.is_set()
+
+
 def test_a_loop_that_was_never_used_has_nothing_to_close() -> None:
     before = threading.active_count()
     Loop().close()
