@@ -9,7 +9,18 @@ from flask import Flask
 
 from service.chat import usage
 from service.database import proxy
-from service.models import DEAD, EDITOR, Chatbot, Conversation, CreatorUser, Duty, InboxItem, Message, UsageDay
+from service.models import (
+    DEAD,
+    EDITOR,
+    Chatbot,
+    Conversation,
+    CreatorUser,
+    Duty,
+    InboxItem,
+    Message,
+    OutboxItem,
+    UsageDay,
+)
 from service.models.base import utc_now
 from service.url import ROOT, DatabaseUrl
 from tests.support.chat import make_chatbot, send
@@ -156,6 +167,18 @@ def test_messages_that_nobody_takes_are_told_at_once(browser: Browser) -> None:
     send(make_chatbot(), "Hello?")
     InboxItem.update(available_at=utc_now() - timedelta(minutes=10)).execute()
     assert "nobody takes them" in browser.read("/")
+
+
+@ONE_ENGINE
+def test_answers_that_nobody_delivers_are_told_where_there_are_any(browser: Browser) -> None:
+    message = Message.create(chatbot=make_chatbot(), role="assistant", content="It is.")
+    assert "to be delivered" not in browser.read("/"), "most teams deliver to nobody"
+    talk = Conversation.create(chatbot=message.chatbot, title="talk", channel="telegram")
+    long_ago = utc_now() - timedelta(hours=2)
+    OutboxItem.create(conversation=talk, message=message, channel="telegram", available_at=long_ago)
+    page = browser.read("/")
+    assert '<a href="/queue/">1 answer to be delivered</a>' in page
+    assert "nobody takes them" in page.partition("to be delivered")[2]
 
 
 @ONE_ENGINE
