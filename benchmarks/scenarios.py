@@ -135,7 +135,7 @@ def parts(bench: Bench) -> Result:
     driver = "sqlite3" if bench.databases.is_sqlite else "psycopg2"
     library = [driver, "pathlib", "typing", "logging", "ast"]
     peewee = [*library, "peewee"]
-    ours = [*peewee, "service.migrate.console", "service.migrate.apply"]
+    ours = [*peewee, "service.migrate.console", "service.migrate.apply", "service.migrate.adopted"]
     contenders = [
         tools.imports("the interpreter"),
         tools.imports("+ the driver", driver),
