@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from flask import request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from service.api.endpoints import JSON, Endpoint
 from service.api.problems import Problem
@@ -56,7 +57,14 @@ def _checked(model: type[BaseModel], value: Any, where: str, *, is_strict: bool)
         return model.model_validate(value, strict=is_strict)
     except ValidationError as error:
         details = [
-            {"field": ".".join(str(part) for part in (where, *fault["loc"])), "problem": fault["msg"]}
+            {"field": ".".join(str(part) for part in (where, *fault["loc"])), "problem": _problem(model, fault)}
             for fault in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise Problem(422, "A value can't be used; see details.", details=details) from None
+
+
+def _problem(model: type[BaseModel], fault: ErrorDetails) -> str:
+    """In pydantic's words, but for a name that is not known: those who mistyped it want to see the right ones."""
+    if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:
+        return f"There is no such field here; there are {', '.join(model.model_fields)}."
+    return fault["msg"]

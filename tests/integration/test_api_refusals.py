@@ -53,6 +53,14 @@ def test_a_body_that_can_not_be_used_is_refused_and_nothing_is_stored(app: Flask
 
 
 @ONE_ENGINE
+def test_who_mistypes_a_name_is_told_which_there_are(app: Flask) -> None:
+    asked = {"chatbot_id": 1, "message": "Hello", "stream": True}
+    [found] = program(app).post("/chat", asked).get_json()["error"]["details"]
+    assert found["field"] == "body.stream"
+    assert found["problem"].startswith("There is no such field here; there are chatbot_id, message, ")
+
+
+@ONE_ENGINE
 def test_a_query_that_can_not_be_used_is_refused(app: Flask) -> None:
     user = add_user()
     caller = program(app, user)
