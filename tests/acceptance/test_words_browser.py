@@ -43,18 +43,17 @@ def page(site: Site, furnished_url: DatabaseUrl) -> Any:
     return opened
 
 
-def test_an_endless_word_stays_within_a_phone(page: Any) -> None:
+def test_an_endless_word_stays_within_a_phone_and_arabic_ends_at_the_left(page: Any) -> None:
+    first, last = page.evaluate(PLACES, len(ARABIC))
+    assert last < first
     assert too_wide(page) == 0
     page.get_by_text("bookings").click()
     assert too_wide(page) == 0
+    is_fit_for_paper(page)
 
 
-def test_what_is_written_from_right_to_left_ends_at_the_left(page: Any) -> None:
-    first, last = page.evaluate(PLACES, len(ARABIC))
-    assert last < first
-
-
-def test_paper_gets_what_the_page_says_in_dark_ink_and_nothing_to_press(page: Any) -> None:
+def is_fit_for_paper(page: Any) -> None:
+    """What the page says, in dark ink, and nothing to press; in the same test, since a panel takes long to start."""
     page.emulate_media(media="print", color_scheme="dark")
     for name in ("Export", "Delete…", "Menu"):
         sync_api.expect(page.get_by_text(name, exact=True).or_(page.get_by_label(name)).first).to_be_hidden()
