@@ -9,6 +9,8 @@ from typing import Any
 from service.migrate import authoring, commands
 from service.migrate.defaults import SHARED
 
+_LONGEST = 2_000_000  # PostgreSQL counts milliseconds in 32 bits
+
 _EPILOG = """\
 exit codes: 0 done or up to date, 1 refused or pending, 2 error
 
@@ -173,8 +175,8 @@ def _wait_options(command: argparse.ArgumentParser) -> None:
 
 def seconds(text: str) -> float:
     seconds = float(text)
-    if seconds < 0:
-        raise argparse.ArgumentTypeError("a number of seconds, 0 or more")
+    if not 0 <= seconds <= _LONGEST:
+        raise argparse.ArgumentTypeError(f"a number of seconds, from 0 to {_LONGEST:,}")
     return seconds
 
 

@@ -96,7 +96,8 @@ SELECT 'trigger', t.tgname::text, c.relname::text, ARRAY[]::int2[], ''
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE NOT t.tgisinternal AND c.relnamespace = {_PG_HERE}
 UNION ALL
-SELECT 'view', relname::text, '', ARRAY[]::int2[], '' FROM pg_class WHERE relkind = 'v' AND relnamespace = {_PG_HERE}
+SELECT 'view', relname::text, '', ARRAY[]::int2[], '' FROM pg_class
+WHERE relkind IN ('v', 'm') AND relnamespace = {_PG_HERE}
 """
 
 

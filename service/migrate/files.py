@@ -15,6 +15,8 @@ from service.migrate import contents
 from service.migrate.errors import Problem, Refused
 
 _NAME = re.compile(r"(?P<name>(?P<number>\d+)_\w[^.]*)(?P<down>\.down)?\.(?P<kind>py|sql)")
+# Bytes of a title, which is the most of a file's name: no file system takes many more.
+_LONGEST = 200
 _SQL_FLAG = re.compile(r"--\s*(atomic|breaking|touches)\s*[:=]\s*(.+?)\s*$", re.IGNORECASE)
 
 
@@ -128,7 +130,7 @@ def load(file: MigrationFile) -> Script:
 def next_name(files: tuple[MigrationFile, ...], title: str) -> str:
     """`title` with the number after the newest one, as wide as the folder's own numbers."""
     slug = re.sub(r"\W+", "_", title.strip().lower()).strip("_")
-    if not slug:
+    if not slug or len(slug.encode()) > _LONGEST:
         raise Refused(f"{title!r} makes no file name; use a few words such as add_color_to_personas.")
     newest = files[-1] if files else None
     width = len(newest.name.partition("_")[0]) if newest else 3

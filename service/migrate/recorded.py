@@ -20,6 +20,8 @@ _ONLY_ADDS = re.compile(
     r"|ALTER TABLE \S+ ADD (COLUMN (?!.*\bREFERENCES\b)|CONSTRAINT )[^,;]*",
     re.IGNORECASE,
 )
+# A name may be more than one word.
+_QUOTED = re.compile(r"""["`\[]([^"`\]]+)["`\]]""")
 _SHOWN = 300
 
 
@@ -43,7 +45,7 @@ class Recorded:
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         if self.is_atomic:
-            self.spoken_of.update(re.findall(r"\w+", sql.lower()), re.findall(r'"([^"]+)"', sql.lower()))
+            self.spoken_of.update(re.findall(r"\w+", sql.lower()), _QUOTED.findall(sql.lower()))
         statement = " ".join(sql.split())
         self._only_adds = bool(_ONLY_ADDS.fullmatch(statement))
         try:

@@ -99,21 +99,25 @@ WHERE c.relkind IN ('r', 'p') AND c.relnamespace = quote_ident(current_schema())
 _PG_CONSTRAINTS = """
 SELECT c.relname, k.contype::text, pg_get_constraintdef(k.oid)
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-WHERE k.contype IN ('p', 'f', 'c') AND c.relnamespace = quote_ident(current_schema())::regnamespace
+WHERE k.contype IN ('p', 'f', 'c') AND c.relkind IN ('r', 'p')
+  AND c.relnamespace = quote_ident(current_schema())::regnamespace
 """
 _PG_INDEXES = """
 SELECT c.relname, pg_get_indexdef(i.indexrelid), i.indisvalid
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-WHERE NOT i.indisprimary AND c.relnamespace = quote_ident(current_schema())::regnamespace
+WHERE NOT i.indisprimary AND c.relkind IN ('r', 'p') AND c.relnamespace = quote_ident(current_schema())::regnamespace
 """
 _PG_NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
 _PG_INDEX = re.compile(rf"^CREATE (UNIQUE )?INDEX {_PG_NAME} ON (?:ONLY )?(?:{_PG_NAME}\.)?{_PG_NAME} ")
 _PG_TRIGGERS = """
 SELECT c.relname, pg_get_triggerdef(t.oid)
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-WHERE NOT t.tgisinternal AND c.relnamespace = quote_ident(current_schema())::regnamespace
+WHERE NOT t.tgisinternal AND c.relkind IN ('r', 'p') AND c.relnamespace = quote_ident(current_schema())::regnamespace
 """
-_PG_VIEWS = "SELECT viewname, definition FROM pg_views WHERE schemaname = current_schema()"
+_PG_VIEWS = """
+SELECT viewname, definition FROM pg_views WHERE schemaname = current_schema()
+UNION ALL SELECT matviewname, definition FROM pg_matviews WHERE schemaname = current_schema()
+"""
 
 
 _PG_LITERAL = r"E?'(?:[^']|'')*'(?:::[\w ]+)?"

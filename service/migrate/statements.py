@@ -31,14 +31,15 @@ class Statement(NamedTuple):
 
 def split(text: str, *, is_sqlite: bool) -> list[Statement]:
     """The statements of `text` in order; pieces that hold nothing but comments are left out."""
-    statements, start = [], 0
+    statements, start, line, counted = [], 0, 1, 0
     for end in [*_ends(text), len(text)]:
         piece = text[start:end]
         if end < len(text) and not _is_complete(piece, is_sqlite):
             continue
         body = _without_leading_comments(piece)
         if body.strip():
-            line = text.count("\n", 0, end - len(body)) + 1
+            begin = end - len(body)
+            line, counted = line + text.count("\n", counted, begin), begin
             statements.append(Statement(body.strip(), line))
         start = end + 1
     return statements

@@ -314,3 +314,12 @@ def test_a_no_op_asks_the_database_a_constant_number_of_questions(
         runner.deploy(target(database_url, tmp_path / "many"))
         counts.append(len(asked))
     assert counts == [3, 3]
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "1e99"])
+def test_seconds_that_no_server_could_wait_are_refused(
+    migrate: Command, capsys: pytest.CaptureFixture[str], seconds: str
+) -> None:
+    with pytest.raises(SystemExit):
+        migrate("deploy", "--lock-timeout", seconds)
+    assert "a number of seconds, from 0 to 2,000,000" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import runner
+from service.migrate import runner, verify
 from service.migrate.errors import MigrationFailed, Refused
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
@@ -162,3 +162,40 @@ def test_numbers_that_fell_behind_are_not_blamed_on_the_migration(postgresql_url
     hint = str(failure.value).splitlines()[-1]
     rows(postgresql_url, hint.split("`")[1])
     assert runner.deploy(target(postgresql_url, tmp_path)).newest == "002_b"
+
+
+RICH = """
+CREATE TYPE mood AS ENUM ('calm', 'cross'); CREATE DOMAIN few AS int CHECK (VALUE < 9);
+CREATE TABLE p (
+    id int GENERATED ALWAYS AS IDENTITY, d date NOT NULL, m mood, n few, g int GENERATED ALWAYS AS (n) STORED
+) PARTITION BY RANGE (d);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE MATERIALIZED VIEW months AS SELECT d, count(*) FROM p GROUP BY d;
+CREATE UNIQUE INDEX months_d ON months (d); CREATE INDEX p_g ON p (g);
+CREATE VIEW v AS SELECT id FROM p;
+CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER t INSTEAD OF INSERT ON v FOR EACH ROW EXECUTE FUNCTION f();
+ALTER TABLE p1 ENABLE ROW LEVEL SECURITY; CREATE POLICY everybody ON p1 USING (true);
+"""
+
+
+def test_what_else_postgresql_has_is_compared_or_let_be(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    (tmp_path / "001_a.sql").write_text(RICH)
+    runner.deploy(target(postgresql_url, tmp_path))
+    assert verify.verify(postgresql_url, tmp_path).drift == ()
+    rows(postgresql_url, "DROP MATERIALIZED VIEW months")
+    assert verify.verify(postgresql_url, tmp_path).drift == ("view months is missing",)
+
+
+def test_a_materialised_view_goes_with_no_cascade(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    (tmp_path / "001_a.sql").write_text(RICH)
+    (tmp_path / "002_b.sql").write_text("DROP TABLE p, p1 CASCADE")
+    with pytest.raises(MigrationFailed, match=r"lost without having been declared: .*view months, view v"):
+        runner.deploy(target(postgresql_url, tmp_path))
+
+
+@pytest.mark.parametrize("name", ["[two words]", "`two words`", '"two words"'])
+def test_a_table_is_spoken_of_in_any_of_sqlites_quotes(sqlite_url: DatabaseUrl, tmp_path: Path, name: str) -> None:
+    (tmp_path / "001_a.sql").write_text(f"CREATE TABLE {name} (id INTEGER)")
+    (tmp_path / "002_b.sql").write_text(f"DROP TABLE {name}")
+    assert runner.deploy(target(sqlite_url, tmp_path)).newest == "002_b"

@@ -145,3 +145,5 @@ def test_the_next_number_follows_the_newest_not_the_count(
 def test_a_title_without_a_letter_makes_no_name() -> None:
     with pytest.raises(Refused, match="makes no file name"):
         files.next_name((), " -!- ")
+    with pytest.raises(Refused, match="makes no file name"):
+        files.next_name((), "x" * 201)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +58,17 @@ def test_a_trigger_of_sqlites_is_one_statement() -> None:
 def test_each_statement_knows_its_line() -> None:
     text = "-- a comment\n\nSELECT 1;\n\n  -- another\n  SELECT\n  2;"
     assert [statement.line for statement in split(text, is_sqlite=False)] == [3, 6]
+
+
+def test_a_long_file_takes_no_longer_for_each_line() -> None:
+    """Counting the lines from the top for each statement took a minute for a dump of some megabytes."""
+    text = "INSERT INTO a VALUES (1);\n"
+    times = []
+    for count in (2_000, 20_000):
+        began = time.process_time()
+        assert split(text * count, is_sqlite=False)[-1].line == count
+        times.append(time.process_time() - began)
+    assert times[1] < times[0] * 30
 
 
 @given(st.lists(st.sampled_from(["SELECT 1", "SELECT ';'", 'SELECT ";"', "SELECT /* ; */ 1", DOLLAR]), max_size=6))
