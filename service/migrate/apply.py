@@ -20,6 +20,7 @@ from service.migrate.patience import Patience
 from service.migrate.progress import Progress
 from service.migrate.steps import Step
 from service.migrate.transaction import read_only, transaction
+from service.migrate.tries import Tries
 from service.migrate.waits import Wait
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ class Applier:
         on_blocked: OnBlocked,
         on_rows: Callable[[str, Tally], None] = lambda _migration, _tally: None,
     ) -> None:
-        self._connection, self._history, self._known, self._watch = connection, history, list(known), watch
-        self._patience, self._on_blocked, self._on_rows = patience, on_blocked, on_rows
+        self._connection, self._history, self._known = connection, history, list(known)
+        self._patience, self._on_rows = patience, on_rows
+        self._tries = Tries(connection, patience, watch, on_blocked)
         self._engine = Engine(connection, known)
         self._place: Place
 
@@ -174,34 +176,12 @@ class Applier:
         progress.step(number, total)
 
     def _patiently(self, progress: Progress, work: Callable[[], None], *, renew: bool = False) -> None:
-        """Do the work; where somebody else's lock stops it, do it again later, a limited number of times. `renew` is
-        for work that collects its steps itself: a failed try has changed what the engine knew of the tables."""
-        for attempt in range(1, self._patience.attempts + 1):
-            began = time.monotonic()
-            try:
-                with self._watch.looking(progress.toll):
-                    work()
-                return
-            except Exception as error:
-                if not contention.is_contention(error):
-                    raise
-                progress.toll.give_way(time.monotonic() - began, self._watch.blockers)
-                if attempt == self._patience.attempts:
-                    raise
-            finally:
-                self._place.blockers = list(self._watch.blockers.values())
-            self._on_blocked(progress.migration, attempt + 1, self._patience.attempts, self._place.blockers)
-            self._pause(progress, attempt + 1)
-            if renew:
-                self._engine = Engine(self._connection, self._known)
+        """Do the work, several times if need be. `renew` is for work that collects its steps itself: a failed try has
+        changed what the engine knew of the tables."""
+        self._tries.make(progress, self._place, work, self._renew if renew else lambda: None)
 
-    def _pause(self, progress: Progress, attempt: int) -> None:
-        """SQLite's journal learns of it at the end: the lock that was waited for is the one that a note would need."""
-        if not self._connection.is_sqlite:
-            progress.keep_waits()
-        seconds = contention.pause_before(attempt)
-        time.sleep(seconds)
-        progress.toll.add(seconds, {})
+    def _renew(self) -> None:
+        self._engine = Engine(self._connection, self._known)
 
     def _run_backfill(self, progress: Progress, backfill: Backfill, line: int, keep: Keep) -> None:
         """Each batch has its own transaction, and its own patience."""

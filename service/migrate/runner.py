@@ -193,6 +193,7 @@ def _apply(target: Target, database: Connection, history: History, decided: Plan
 def _applier(
     target: Target, database: Connection, history: History, known: Sequence[files.MigrationFile]
 ) -> Iterator[Applier]:
+    from service.migrate import interrupt
     from service.migrate.apply import Applier  # here: a no-op does without
     from service.migrate.contention import Watch
 
@@ -203,7 +204,7 @@ def _applier(
     def on_rows(migration: str, tally: Tally) -> None:
         target.tell(Event("backfilling", migration, tally.seconds, tally=tally))
 
-    with Watch(database) as watch:
+    with Watch(database) as watch, interrupt.heard(database):
         yield Applier(database, history, known, target.patience, watch, on_blocked, on_rows)
 
 
