@@ -41,6 +41,9 @@ def main(words: Sequence[str], left: Sequence[Any] = ()) -> int:
         if not connection.is_driver_error(error):
             raise  # a bug of ours: its traceback belongs on the screen
         url, reason = config.migration_database_url, connection.explain(error)
+        if isinstance(error, OSError) and str(error.filename).endswith((".py", ".sql")):
+            where = config.migrations_dir / error.filename
+            return _fail(f"{where} can't be read: {reason}. `ls -l {where}` tells what it is, and who may.", 2)
         return _fail(f"{url} refuses: {reason}. {advice.on_working(reason, url)}".rstrip(), 2)
 
 

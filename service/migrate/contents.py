@@ -16,7 +16,7 @@ def names(folder: str | os.PathLike[str]) -> list[str]:
         return sorted(
             entry.name
             for entry in entries
-            if entry.name.endswith((".py", ".sql")) and not entry.name.startswith((".", "_")) and entry.is_file()
+            if entry.name.endswith((".py", ".sql")) and not entry.name.startswith((".", "_")) and not entry.is_dir()
         )
 
 

@@ -10,6 +10,11 @@ from service.migrate.files import MigrationFile
 from service.migrate.history import Applied, Attempt, Ledger
 
 State = Literal["applied", "pending", "changed", "missing", "ahead"]
+_NO_FILES = Problem(
+    "",
+    "There is no migration in this folder, but the database has some.",
+    "Does the release, or the image, lack its files? Name the folder with --dir or MIGRATIONS_DIR.",
+)
 _EDITED = "{} was edited after it was applied."
 
 
@@ -59,6 +64,7 @@ def make_plan(files: Sequence[MigrationFile], ledger: Ledger, *, out_of_order: b
     problems = [_problem(entry) for entry in entries if entry.state in ("changed", "missing") or _is_breaking(entry)]
     problems += [_half_undone(attempt, known) for attempt in ledger.half_undone if attempt.migration in applied]
     problems += [] if out_of_order else _late(entries)
+    problems += [] if files or not applied else [_NO_FILES]
     to_adopt = [
         (file.name, file.checksum) for file in files if file.name in applied and not applied[file.name].checksum
     ]

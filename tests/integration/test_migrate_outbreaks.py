@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import runner, verify
+from service.migrate import gate, runner, verify
 from service.migrate.errors import MigrationFailed, Refused
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
@@ -215,3 +215,26 @@ def test_ctrl_c_does_not_wait_for_a_long_statement(postgresql_url: DatabaseUrl, 
     assert (process.returncode, said) == (130, "Interrupted; what was running is rolled back.\n")
     assert rows(postgresql_url, "SELECT state FROM migratejournal") == [("failed",)]
     assert ("a" in tables(postgresql_url)) == bool(top), "steps stand, and the next deploy goes on after them"
+
+
+def test_a_file_that_leads_nowhere_is_not_passed_over(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    write(tmp_path, "001_a", table("a"))
+    (tmp_path / "002_b.sql").symlink_to("/nowhere")
+    words = [sys.executable, "-m", "service.migrate.cli", "--dir", str(tmp_path), "deploy"]
+    done = run(*words, env=environment(database_url))
+    path = tmp_path / "002_b.sql"
+    said = f"{path} can't be read: No such file or directory. `ls -l {path}` tells what it is, and who may.\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+def test_an_image_that_lacks_its_migrations_is_not_up_to_date(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    path = write(tmp_path, "001_a", table("a"))
+    runner.deploy(target(database_url, tmp_path))
+    path.unlink()
+    with pytest.raises(Refused) as refusal:
+        runner.deploy(target(database_url, tmp_path))
+    assert str(refusal.value) == (
+        "There is no migration in this folder, but the database has some. Does the release, or the image, lack its "
+        "files? Name the folder with --dir or MIGRATIONS_DIR."
+    )
+    assert not gate.check(database_url, tmp_path).is_open
