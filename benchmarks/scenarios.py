@@ -135,7 +135,12 @@ def parts(bench: Bench) -> Result:
     driver = "sqlite3" if bench.databases.is_sqlite else "psycopg2"
     library = [driver, "pathlib", "typing", "logging", "ast"]
     peewee = [*library, "peewee"]
-    ours = [*peewee, "service.migrate.console", "service.migrate.apply", "service.migrate.adopted"]
+    ours = [
+        *peewee,
+        "service.migrate.command.console",
+        "service.migrate.applying.apply",
+        "service.migrate.applying.adopted",
+    ]
     contenders = [
         tools.imports("the interpreter"),
         tools.imports("+ the driver", driver),
@@ -145,7 +150,7 @@ def parts(bench: Bench) -> Result:
         tools.imports("the driver and the standard library of a deploy", *library),
         tools.imports("+ peewee", *peewee),
         tools.imports("+ our own modules", *ours),
-        tools.imports("+ peewee-migrate and the other verbs", *ours, "service.migrate.verbs"),
+        tools.imports("+ peewee-migrate and the other verbs", *ours, "service.migrate.altering.verbs"),
         bench.deploy(SLIPWAY, 1, name="1 pending"),
         bench.deploy(SLIPWAY, SOME, name=f"{SOME} pending"),
     ]

@@ -36,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
         except BrokenPipeError:  # nobody reads on, which is no failure of what was done
             pass
         return 0
-    from service.migrate import console
+    from service.migrate.command import console
 
     return console.main(words, left)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from service.migrate import files, plan, warmup
+from service.migrate import files, plan
+from service.migrate.applying import warmup
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused, Unproven
 from service.migrate.history import History, Ledger
@@ -14,9 +15,9 @@ from service.migrate.plan import Entry, Plan
 from service.migrate.session import Event, Outcome, Target, connected, locked
 
 if TYPE_CHECKING:
-    from service.migrate.apply import Applier
-    from service.migrate.proof import Detection, Proof
-    from service.migrate.tally import Tally
+    from service.migrate.applying.apply import Applier
+    from service.migrate.backfilling.tally import Tally
+    from service.migrate.proving.proof import Detection, Proof
 
 _BY_ANOTHER = "applied by another deploy meanwhile"
 
@@ -107,7 +108,7 @@ def resolve(
 
 def detect(target: Target) -> Detection:
     """Which migrations the live schema proves, from the first on."""
-    from service.migrate import proof, schema, shadow
+    from service.migrate.proving import proof, schema, shadow
 
     found = files.scan(target.folder)
     with connected(target) as database:
@@ -121,7 +122,7 @@ def _prove(
     """A proof for each of these names; the migrations are replayed in a shadow for it."""
     if not names:
         return {}
-    from service.migrate import proof, schema, shadow
+    from service.migrate.proving import proof, schema, shadow
 
     states = shadow.snapshots(target.url, found)
     live = schema.take(database)
@@ -194,8 +195,8 @@ def _applier(
     target: Target, database: Connection, history: History, known: Sequence[files.MigrationFile]
 ) -> Iterator[Applier]:
     from service.migrate import interrupt
-    from service.migrate.apply import Applier  # here: a no-op does without
-    from service.migrate.contention import Watch
+    from service.migrate.applying.apply import Applier  # here: a no-op does without
+    from service.migrate.applying.contention import Watch
 
     def on_blocked(migration: str, attempt: int, attempts: int, blockers: Sequence[str]) -> None:
         detail = f"attempt {attempt} of {attempts} follows; blocked by {'; '.join(blockers) or 'another connection'}"

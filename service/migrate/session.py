@@ -15,7 +15,7 @@ from service.migrate.waits import Wait
 from service.url import DatabaseUrl
 
 if TYPE_CHECKING:
-    from service.migrate.tally import Tally
+    from service.migrate.backfilling.tally import Tally
 
 Kind = Literal[
     "connecting",

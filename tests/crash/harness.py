@@ -21,7 +21,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from service.migrate import apply, arguments, cli, commands, console, files, show
+from service.migrate import cli, files
+from service.migrate.applying import apply
+from service.migrate.command import arguments, commands, console, show
 from service.migrate.connection import connect
 from service.url import DatabaseUrl
 from tests.crash import picture

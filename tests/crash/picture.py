@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from service.migrate import schema
 from service.migrate.connection import Connection, connect
+from service.migrate.proving import schema
 from service.migrate.tables import HISTORY, JOURNAL
 from service.url import DatabaseUrl
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate.verbs import Migrator
+from service.migrate.altering.verbs import Migrator
 from service.url import ROOT, DatabaseUrl
 from tests.crash import corpus, harness
 from tests.crash.points import How

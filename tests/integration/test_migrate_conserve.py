@@ -9,9 +9,9 @@ import peewee as pw
 import pytest
 
 from service.migrate import runner
-from service.migrate.adopted import adopt
+from service.migrate.applying.adopted import adopt
+from service.migrate.applying.conserve import Inventory, Thing, losses
 from service.migrate.connection import connect
-from service.migrate.conserve import Inventory, Thing, losses
 from service.migrate.errors import MigrationFailed
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, target, write

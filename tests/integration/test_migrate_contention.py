@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import cli, contention, runner
+from service.migrate import cli, runner
 from service.migrate import tables as own_tables
+from service.migrate.applying import contention
 from service.migrate.connection import connect
 from service.migrate.errors import MigrationFailed
 from service.migrate.patience import Patience

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import arguments, commands, console, contents, defaults, glance, runner
+from service.migrate import contents, glance, runner
 from service.migrate.cli import main
+from service.migrate.command import arguments, commands, console, defaults
 from service.url import DatabaseUrl
 from tests.support.migrations import rows, table, target, write
 from tests.support.processes import as_text, environment, run

@@ -20,9 +20,16 @@ from tests.support.migrations import rows, table, target, write
 from tests.support.processes import environment, run
 
 # What only some migrations need, each with a good part of the time that a deploy of one of them takes.
-VERBS = ("peewee_migrate", "playhouse", "unittest.mock", "asyncio", "service.migrate.verbs", "service.migrate.backfill")
+VERBS = (
+    "peewee_migrate",
+    "playhouse",
+    "unittest.mock",
+    "asyncio",
+    "service.migrate.altering.verbs",
+)
 LATER = tuple(
-    f"service.migrate.{name}" for name in ("arguments", "authoring", "conserve", "drafting", "schema", "tally")
+    f"service.migrate.{name}"
+    for name in ("command.arguments", "command.authoring", "applying.conserve", "backfilling", "drafting", "proving")
 )
 
 
@@ -52,7 +59,7 @@ def test_a_deploy_of_plain_sql_goes_without_the_other_verbs(database_url: Databa
 def test_a_deploy_of_sql_files_goes_without_peewee(database_url: DatabaseUrl, folder: Path) -> None:
     (folder / "001_a.py").unlink()
     (folder / "003_c.sql").write_text("-- atomic: false\nINSERT INTO b VALUES (1); INSERT INTO b VALUES (2);")
-    said, found = imported(database_url, folder, "deploy", of=("peewee", "service.migrate.adopted", *VERBS))
+    said, found = imported(database_url, folder, "deploy", of=("peewee", "service.migrate.applying.adopted", *VERBS))
     assert ("003_c" in said, rows(database_url, "SELECT count(*) FROM b")) == (True, [(2,)])
     assert found == ""
 
@@ -62,7 +69,7 @@ def test_what_the_work_needs_is_imported_while_the_lock_is_waited_for(database_u
         "import sys, threading; from service.migrate.cli import main\n"
         f"code = main(['--dir', {str(folder)!r}, 'deploy', '--lock-wait', '0'])\n"
         "[each.join() for each in threading.enumerate() if each is not threading.current_thread()]\n"
-        "print(code, 'service.migrate.apply' in sys.modules)"
+        "print(code, 'service.migrate.applying.apply' in sys.modules)"
     )
     with deploy_lock(database_url, seconds=5, on_wait=lambda *_: None):
         done = run(sys.executable, "-c", code, env=environment(database_url))
@@ -71,8 +78,8 @@ def test_what_the_work_needs_is_imported_while_the_lock_is_waited_for(database_u
 
 def test_a_verb_that_is_needed_is_brought_in(database_url: DatabaseUrl, folder: Path) -> None:
     write(folder, "003_c", "@migrator.create_model\nclass C(pw.Model):\n    pass")
-    said, found = imported(database_url, folder, "deploy", of=("peewee_migrate", "service.migrate.verbs"))
-    assert ("003_c" in said, found) == (True, "peewee_migrate service.migrate.verbs")
+    said, found = imported(database_url, folder, "deploy", of=("peewee_migrate", "service.migrate.altering.verbs"))
+    assert ("003_c" in said, found) == (True, "peewee_migrate service.migrate.altering.verbs")
 
 
 class Counted(Cursor):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import gate, runner, verify
+from service.migrate import gate, runner
 from service.migrate.errors import MigrationFailed, Refused
+from service.migrate.proving import verify
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
 from tests.support.processes import environment, eventually, run

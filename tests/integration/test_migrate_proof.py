@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import runner, schema, shadow
+from service.migrate import runner
 from service.migrate.cli import main
 from service.migrate.connection import connect
 from service.migrate.errors import BrokenScript, Unproven
 from service.migrate.files import scan
+from service.migrate.proving import schema, shadow
 from service.url import ROOT, DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
 from tests.support.processes import as_text

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import runner, verify
+from service.migrate import runner
 from service.migrate.errors import MigrationFailed
+from service.migrate.proving import verify
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, target, write
 

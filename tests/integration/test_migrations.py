@@ -14,11 +14,12 @@ from typing import Any
 import peewee as pw
 import pytest
 
-from service.migrate import develop, runner, schema
+from service.migrate import runner
 from service.migrate.connection import connect
-from service.migrate.drafting import draft
+from service.migrate.drafting import develop, draft
 from service.migrate.drafting.draft import Written
 from service.migrate.drafting.renames import Wishes
+from service.migrate.proving import schema
 from service.models import TABLES, Persona
 from service.url import ROOT, DatabaseUrl
 from tests.support.migrations import applied, rows, target

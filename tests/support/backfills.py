@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from service.migrate import runner
+from service.migrate.backfilling.tally import Tally
 from service.migrate.session import Event
-from service.migrate.tally import Tally
 from service.url import DatabaseUrl
 from tests.support.migrations import rows, target, write
 

@@ -46,9 +46,9 @@ ALLOWED = {
 EDGES = {
     "migrate/cli.py": {"environment"},
     "migrate/glance.py": {"environment"},
-    "migrate/console.py": {"config"},
-    "migrate/commands.py": {"config"},
-    "migrate/authoring.py": {"config"},
+    "migrate/command/console.py": {"config"},
+    "migrate/command/commands.py": {"config"},
+    "migrate/command/authoring.py": {"config"},
 }
 
 
@@ -82,6 +82,13 @@ def test_what_pages_are_made_of_knows_no_page() -> None:
     for path in [*(SERVICE / "admin/parts").glob("*.py"), *(SERVICE / "admin/access").glob("*.py")]:
         text = path.read_text("utf-8")
         assert not [page for page in pages if f"service.admin.{page}" in text], path
+
+
+def test_the_runner_knows_nothing_of_its_command_line() -> None:
+    runner = SERVICE / "migrate"
+    for path in runner.rglob("*.py"):
+        if path.parent != runner / "command" and path != runner / "cli.py":
+            assert "service.migrate.command" not in path.read_text("utf-8"), path
 
 
 def test_every_room_is_known() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.migrate import ddl
+from service.migrate.altering import ddl
 
 TABLE = """CREATE TABLE "t" (
     id INTEGER PRIMARY KEY, -- the key, of course

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.migrate.indexes import dropped_by
+from service.migrate.altering.indexes import dropped_by
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.migrate.tally import Bar, Tally, in_words
+from service.migrate.backfilling.tally import Bar, Tally, in_words
 
 START = Tally("messages", total=1_000_000)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.migrate import show, waits
+from service.migrate import waits
+from service.migrate.command import show
 from service.migrate.session import Event
 from service.migrate.waits import Toll, Wait
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from service.migrate.errors import MigrateError
-from service.migrate.verify import Check, Verification, verify
+from service.migrate.proving.verify import Check, Verification, verify
 from service.url import ROOT, DatabaseUrl
 
 SECONDS = 20.0

@@ -11,10 +11,9 @@ import peewee as pw
 from peewee_migrate.migrator import Migrator as PeeweeMigrator
 from playhouse.migrate import make_index_name
 
-from service.migrate import constraints, indexes, redefinition
-from service.migrate.drafting import shape
-from service.migrate.drafting.shape import Column
-from service.migrate.sqlite import rebuild
+from service.migrate.altering import constraints, indexes, redefinition, shape
+from service.migrate.altering.shape import Column
+from service.migrate.altering.sqlite import rebuild
 
 
 class Alterations(PeeweeMigrator):

@@ -7,8 +7,8 @@ from typing import Any
 
 import peewee as pw
 
-from service.migrate import catalog, redefinition
-from service.migrate.sqlite import rebuild
+from service.migrate.altering import catalog, redefinition
+from service.migrate.altering.sqlite import rebuild
 
 
 def name_of(text: str) -> str:

@@ -8,8 +8,7 @@ from typing import Any
 import peewee as pw
 from playhouse.migrate import make_index_name
 
-from service.migrate import catalog
-from service.migrate.drafting import shape
+from service.migrate.altering import catalog, shape
 
 _DROPPED = re.compile(r'\s*DROP\s+INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+EXISTS\s+)?"?(\w+)"?\s*;?\s*$', re.IGNORECASE)
 

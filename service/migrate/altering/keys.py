@@ -10,9 +10,8 @@ from typing import Any
 
 import peewee as pw
 
-from service.migrate import catalog, ddl
-from service.migrate.ddl import Definition, Table
-from service.migrate.drafting import shape
+from service.migrate.altering import catalog, ddl, shape
+from service.migrate.altering.ddl import Definition, Table
 
 # What stands behind a table's definitions on SQLite, by the setting of its model.
 SETTINGS = {"strict_tables": "STRICT", "without_rowid": "WITHOUT ROWID"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from service.migrate import ddl
-from service.migrate.ddl import Table
-from service.migrate.drafting.shape import Column, Reference
+from service.migrate.altering import ddl
+from service.migrate.altering.ddl import Table
+from service.migrate.altering.shape import Column, Reference
 
 _SERIAL = {"SERIAL": "INTEGER", "BIGSERIAL": "BIGINT"}
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import peewee as pw
 
-from service.migrate.standin import stand_in
+from service.migrate.applying.standin import stand_in
 
 _DEFAULT = re.compile(r"DEFAULT\s+(.*)", re.IGNORECASE | re.DOTALL)
 _VALUE = "\0"  # stands for a value while SQL is rendered; no SQL can contain it

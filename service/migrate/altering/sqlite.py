@@ -14,8 +14,8 @@ import peewee as pw
 from peewee_migrate.migrator import SqliteMigrator
 from playhouse.migrate import operation
 
-from service.migrate import ddl
-from service.migrate.ddl import Table
+from service.migrate.altering import ddl
+from service.migrate.altering.ddl import Table
 
 _NEW = "_slipway_new_table"
 

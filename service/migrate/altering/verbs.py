@@ -8,12 +8,13 @@ from typing import Any
 import peewee as pw
 from peewee_migrate.migrator import ORM
 
-from service.migrate import indexes, keys, statements
-from service.migrate.alter import Alterations
-from service.migrate.backfill import Backfill
-from service.migrate.rows import Change
-from service.migrate.sqlite import SafeSqliteMigrator, rebuild
-from service.migrate.steps import Steps, add_sql
+from service.migrate.altering import indexes, keys
+from service.migrate.altering.alter import Alterations
+from service.migrate.altering.sqlite import SafeSqliteMigrator, rebuild
+from service.migrate.applying import statements
+from service.migrate.applying.steps import Steps, add_sql
+from service.migrate.backfilling.backfill import Backfill
+from service.migrate.backfilling.rows import Change
 
 
 class Migrator(Alterations):

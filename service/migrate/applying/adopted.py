@@ -9,9 +9,9 @@ from typing import Any
 
 import peewee as pw
 
+from service.migrate.applying.recorded import Recorded
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused
-from service.migrate.recorded import Recorded
 
 
 class _Adopted(Recorded):

@@ -8,24 +8,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from service.migrate import claim, contention, failure, files, heal, settings
+from service.migrate import files, heal
+from service.migrate.applying import claim, contention, failure, settings
+from service.migrate.applying.contention import OnBlocked, Watch
+from service.migrate.applying.engine import Engine
+from service.migrate.applying.failure import Place
+from service.migrate.applying.steps import Step
+from service.migrate.applying.transaction import read_only, transaction
+from service.migrate.applying.tries import Tries
 from service.migrate.connection import Connection, Statement
-from service.migrate.contention import OnBlocked, Watch
-from service.migrate.engine import Engine
 from service.migrate.errors import BrokenScript, Overtaken, Refused, Unclear
-from service.migrate.failure import Place
 from service.migrate.files import MigrationFile, Outline
 from service.migrate.history import AlreadyApplied, History
 from service.migrate.patience import Patience
 from service.migrate.progress import Progress
-from service.migrate.steps import Step
-from service.migrate.transaction import read_only, transaction
-from service.migrate.tries import Tries
 from service.migrate.waits import Wait
 
 if TYPE_CHECKING:
-    from service.migrate.backfill import Backfill
-    from service.migrate.tally import Tally
+    from service.migrate.backfilling.backfill import Backfill
+    from service.migrate.backfilling.tally import Tally
 
 Keep = Callable[[dict[str, Any]], None]
 _NOT_ATOMIC = "write `atomic = False` at the top of the file (`-- atomic: false` in .sql)"
@@ -185,7 +186,7 @@ class Applier:
 
     def _run_backfill(self, progress: Progress, backfill: Backfill, line: int, keep: Keep) -> None:
         """Each batch has its own transaction, and its own patience."""
-        from service.migrate.backfill import Care
+        from service.migrate.backfilling.backfill import Care
 
         def tell(tally: Tally) -> None:
             self._place.tally = tally

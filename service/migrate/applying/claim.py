@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from service.migrate.applying.failure import Place
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused
-from service.migrate.failure import Place
 from service.migrate.history import History
 
 

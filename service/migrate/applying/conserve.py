@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
 from service.migrate.connection import Connection
-from service.migrate.schema import SQLITE_SHADOWS
+from service.migrate.proving.schema import SQLITE_SHADOWS
 from service.migrate.tables import HISTORY, JOURNAL
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from service.migrate import contents, files, statements
+from service.migrate import contents, files
+from service.migrate.applying import statements
+from service.migrate.applying.recorded import Recorded, SqlDatabase
+from service.migrate.applying.steps import Execute, Step, Steps, Verbs
 from service.migrate.connection import Connection
 from service.migrate.errors import BrokenScript
 from service.migrate.files import MigrationFile
-from service.migrate.recorded import Recorded, SqlDatabase
-from service.migrate.steps import Execute, Step, Steps, Verbs
 
 if TYPE_CHECKING:
-    from service.migrate.verbs import Migrator
+    from service.migrate.altering.verbs import Migrator
 
 
 class Engine:
@@ -28,7 +29,7 @@ class Engine:
     @cached_property
     def database(self) -> Any:
         """Peewee's, which is imported by the first migration in Python."""
-        from service.migrate.adopted import adopt
+        from service.migrate.applying.adopted import adopt
 
         return adopt(self._connection)
 
@@ -64,7 +65,7 @@ class Engine:
         return collected
 
     def _whole_migrator(self) -> Migrator:
-        from service.migrate.verbs import Migrator
+        from service.migrate.altering.verbs import Migrator
 
         return Migrator(self.database, lambda: list(replay(self._applied, is_sqlite=self._is_sqlite).orm))
 
@@ -76,8 +77,8 @@ class Engine:
 def replay(applied: Sequence[MigrationFile], *, is_sqlite: bool) -> Migrator:
     """The state of the tables after these migrations, worked out on a stand-in that no statement leaves.
     Raises BrokenScript where a body can't do without answers."""
-    from service.migrate.standin import stand_in
-    from service.migrate.verbs import Migrator
+    from service.migrate.altering.verbs import Migrator
+    from service.migrate.applying.standin import stand_in
 
     database = stand_in(is_sqlite=is_sqlite)
     migrator = Migrator(database)

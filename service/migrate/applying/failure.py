@@ -6,16 +6,17 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from service.migrate import advice, contention
+from service.migrate import advice
+from service.migrate.applying import contention
+from service.migrate.applying.engine import line_of_traceback
+from service.migrate.applying.transaction import LOST
 from service.migrate.connection import explain, is_driver_error
-from service.migrate.engine import line_of_traceback
 from service.migrate.errors import MigrateError, MigrationFailed
 from service.migrate.files import MigrationFile
-from service.migrate.transaction import LOST
 from service.url import DatabaseUrl
 
 if TYPE_CHECKING:
-    from service.migrate.tally import Tally
+    from service.migrate.backfilling.tally import Tally
 
 # What is being done, and how a person asks for it once more.
 AGAIN = {"deploy": "deploy again", "rollback": "roll back again"}

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from service.migrate import statements
+from service.migrate.applying import statements
 
 if TYPE_CHECKING:
-    from service.migrate.backfill import Backfill
-    from service.migrate.verbs import Migrator
+    from service.migrate.altering.verbs import Migrator
+    from service.migrate.backfilling.backfill import Backfill
 
 
 class Step(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from service.migrate import contention
+from service.migrate.applying import contention
 from service.migrate.connection import Connection, Statement
 from service.migrate.errors import Refused
 from service.migrate.patience import Patience
@@ -105,7 +105,7 @@ def _conserved(connection: Connection, database: Any, touches: Set[str]) -> Iter
 
 def _losses(connection: Connection, database: Any, touches: Set[str]) -> Callable[[], list[str]]:
     """Look now; what it returns looks again, and tells what was lost since. Raises Refused for new orphans."""
-    from service.migrate import conserve  # here: what only adds goes without
+    from service.migrate.applying import conserve  # here: what only adds goes without
 
     before, orphans = conserve.take(connection), _violations(connection)
 

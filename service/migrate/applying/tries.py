@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from service.migrate import contention
+from service.migrate.applying import contention
+from service.migrate.applying.contention import OnBlocked, Watch
+from service.migrate.applying.failure import Place
 from service.migrate.connection import Connection
-from service.migrate.contention import OnBlocked, Watch
-from service.migrate.failure import Place
 from service.migrate.patience import Patience
 from service.migrate.progress import Progress
 

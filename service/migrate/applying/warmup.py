@@ -10,8 +10,8 @@ from contextlib import suppress
 
 from service.migrate.files import MigrationFile
 
-_NEEDED = ("service.migrate.apply", "service.migrate.contention")
-_BY_PYTHON = "service.migrate.adopted"  # and Peewee with it
+_NEEDED = ("service.migrate.applying.apply", "service.migrate.applying.contention")
+_BY_PYTHON = "service.migrate.applying.adopted"  # and Peewee with it
 
 
 def begin(pending: Sequence[MigrationFile]) -> None:

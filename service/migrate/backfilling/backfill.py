@@ -14,9 +14,9 @@ from typing import Any
 
 import peewee as pw
 
+from service.migrate.backfilling.rows import CantTogether, Change, Rows
+from service.migrate.backfilling.tally import Failure, Key, Tally, named
 from service.migrate.errors import Refused, TooManyErrors
-from service.migrate.rows import CantTogether, Change, Rows
-from service.migrate.tally import Failure, Key, Tally, named
 
 # Failures are kept by key up to this number, so that a checkpoint stays small; all are counted.
 _KEPT = 100

@@ -8,10 +8,10 @@ from typing import Any
 
 import peewee as pw
 
-from service.migrate import contention
+from service.migrate.applying import contention
+from service.migrate.backfilling.tally import Failure, Key
 from service.migrate.connection import explain
 from service.migrate.errors import MigrateError
-from service.migrate.tally import Failure, Key
 
 # The row's own errors are reported; these are the migration's or the server's, whatever row they come up at.
 _NOT_OF_A_ROW = (pw.OperationalError, pw.InterfaceError, pw.ProgrammingError, NameError, ImportError, MigrateError)

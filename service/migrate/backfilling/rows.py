@@ -8,9 +8,9 @@ from typing import Any
 
 import peewee as pw
 
+from service.migrate.backfilling.guard import Guard, Savepoint, is_of_a_row
+from service.migrate.backfilling.tally import Failure, Key
 from service.migrate.errors import Refused
-from service.migrate.guard import Guard, Savepoint, is_of_a_row
-from service.migrate.tally import Failure, Key
 
 # What a row becomes: fields and their new values. A function makes it in Python for each row (None: leave it alone); as
 # a plain mapping its values are SQL expressions, and each batch is one UPDATE.

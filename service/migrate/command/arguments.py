@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from service.migrate import authoring, commands
-from service.migrate.defaults import SHARED
+from service.migrate.command import authoring, commands
+from service.migrate.command.defaults import SHARED
 
 _LONGEST = 2_000_000  # PostgreSQL counts milliseconds in 32 bits
 

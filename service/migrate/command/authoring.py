@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from service.config import Config
-from service.migrate import commands, terminal
+from service.migrate.command import commands, terminal
 from service.migrate.errors import Refused
 
 if TYPE_CHECKING:
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 
 def create(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import develop
-    from service.migrate.drafting import draft, renames
+    from service.migrate.drafting import develop, draft, renames
 
     if not options.auto:
         print(f"Created {draft.empty(config.migrations_dir, options.name)}")
@@ -41,7 +40,7 @@ def dev(options: argparse.Namespace, config: Config) -> int:
 
 
 def reset(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import develop
+    from service.migrate.drafting import develop
 
     url = config.migration_database_url
     if not url.is_sqlite and not options.force:
@@ -52,7 +51,7 @@ def reset(options: argparse.Namespace, config: Config) -> int:
 
 
 def push(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import develop
+    from service.migrate.drafting import develop
 
     url = config.migration_database_url
     if not url.is_sqlite and not options.force:
@@ -64,7 +63,7 @@ def push(options: argparse.Namespace, config: Config) -> int:
 
 
 def pull(_options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import develop
+    from service.migrate.drafting import develop
 
     print(develop.pull(config.migration_database_url), end="")
     return 0
@@ -98,8 +97,7 @@ def _check_models(config: Config) -> int:
 
 def model_changes(config: Config) -> list[str]:
     """How the tables of the migrations differ from those of the models; nothing where they agree."""
-    from service.migrate import develop
-    from service.migrate.drafting import draft
+    from service.migrate.drafting import develop, draft
 
     return draft.differences(config.migration_database_url, config.migrations_dir, develop.load_models(config.models))
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.config import Config
-from service.migrate import runner, show, terminal, words
+from service.migrate import runner, words
+from service.migrate.command import show, terminal
 from service.migrate.errors import Refused
 from service.migrate.patience import Patience
 from service.migrate.session import Outcome, Target
@@ -87,8 +88,8 @@ def rollback(options: argparse.Namespace, config: Config) -> int:
 
 
 def verify(options: argparse.Namespace, config: Config) -> int:
-    from service.migrate import authoring
-    from service.migrate import verify as verifier
+    from service.migrate.command import authoring
+    from service.migrate.proving import verify as verifier
 
     url = config.migration_database_url
     show.migrations_words(to_stderr=options.json)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from service.config import Config, ConfigError
-from service.migrate import advice, commands, connection, defaults
+from service.migrate import advice, connection
+from service.migrate.command import commands, defaults
 from service.migrate.errors import MigrateError
 from service.url import BadUrl, parse
 
@@ -48,7 +49,7 @@ def main(words: Sequence[str], left: Sequence[Any] = ()) -> int:
 
 
 def _parsed(words: Sequence[str]) -> Any:
-    from service.migrate import arguments
+    from service.migrate.command import arguments
 
     return arguments.parser(words).parse_args(words)
 

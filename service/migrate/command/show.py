@@ -11,11 +11,11 @@ from service.migrate.session import Event
 from service.migrate.waits import Wait
 
 if TYPE_CHECKING:
+    from service.migrate.backfilling.tally import Bar
     from service.migrate.history import Attempt
-    from service.migrate.proof import Detection
+    from service.migrate.proving.proof import Detection
+    from service.migrate.proving.verify import Verification
     from service.migrate.report import Entry, Report
-    from service.migrate.tally import Bar
-    from service.migrate.verify import Verification
 
 _SHOWN = 8
 _NO_REPAIR = "\nNothing is missing that could be added."
@@ -58,7 +58,7 @@ def _waits(waits: Sequence[Wait]) -> list[str]:
 
 def bar() -> Bar:
     """What draws how far a backfill is."""
-    from service.migrate.tally import Bar
+    from service.migrate.backfilling.tally import Bar
 
     return Bar(is_terminal=sys.stdout.isatty())
 
@@ -70,7 +70,7 @@ def migrations_words(*, to_stderr: bool) -> None:
     handler = logging.StreamHandler(sys.stderr if to_stderr else sys.stdout)
     clear = ""
     if not to_stderr and sys.stdout.isatty():  # beside a bar
-        from service.migrate.tally import CLEAR as clear
+        from service.migrate.backfilling.tally import CLEAR as clear
     handler.setFormatter(logging.Formatter(f"{clear}%(heading)s    %(message)s"))
     named: set[str] = set()
 

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from service.migrate import show
+from service.migrate.command import show
 from service.migrate.errors import NotConfirmed
 from service.migrate.session import Event
 
 if TYPE_CHECKING:
     import argparse
 
-    from service.migrate.tally import Bar
+    from service.migrate.backfilling.tally import Bar
 
 
 def teller(*, quiet: bool) -> Callable[[Event], None]:

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 
 import peewee as pw
 
-from service.migrate import develop, engine, schema, shadow
-from service.migrate.drafting import shape
+from service.migrate.altering import shape
+from service.migrate.altering.shape import Column, Table, Tables
+from service.migrate.applying import engine
+from service.migrate.drafting import develop
 from service.migrate.drafting.order import creation_order
-from service.migrate.drafting.shape import Column, Table, Tables
 from service.migrate.files import MigrationFile
-from service.migrate.schema import Snapshot, TableSchema
+from service.migrate.proving import schema, shadow
+from service.migrate.proving.schema import Snapshot, TableSchema
 from service.url import DatabaseUrl
 
 _BOOLEANS = {"TRUE": "1", "FALSE": "0"}

@@ -6,14 +6,14 @@ import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from service.migrate.altering.keys import SETTINGS
+from service.migrate.altering.shape import Column, Index, Table, Tables
 from service.migrate.drafting import referrers, render
 from service.migrate.drafting.names import Renames, renamed, settled, with_tables_renamed
 from service.migrate.drafting.order import creation_order
 from service.migrate.drafting.referrers import Columns
 from service.migrate.drafting.sameness import default_of, is_changed, only_null_differs
-from service.migrate.drafting.shape import Column, Index, Table, Tables
 from service.migrate.drafting.source import Source, Text, call, tall
-from service.migrate.keys import SETTINGS
 
 # Settings of a model for which there is no operation, and the SQL that a person writes instead.
 _BY_HAND = {"schema": 'ALTER TABLE "{table}" SET SCHEMA …', "table_settings": 'ALTER TABLE "{table}" SET …'}

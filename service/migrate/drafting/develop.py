@@ -12,12 +12,12 @@ from typing import Any
 
 import peewee as pw
 
-from service.migrate import engine
+from service.migrate.altering.verbs import Migrator
+from service.migrate.applying import engine
+from service.migrate.applying.steps import Steps
 from service.migrate.connection import connect
 from service.migrate.errors import Refused
-from service.migrate.steps import Steps
 from service.migrate.tables import HISTORY, JOURNAL
-from service.migrate.verbs import Migrator
 from service.url import MEMORY, DatabaseUrl
 
 

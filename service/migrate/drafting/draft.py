@@ -12,15 +12,18 @@ from pathlib import Path
 
 import peewee as pw
 
-from service.migrate import contents, engine, files, shadow
+from service.migrate import contents, files
+from service.migrate.altering import shape
+from service.migrate.altering.shape import Tables
+from service.migrate.applying import engine
 from service.migrate.connection import explain, is_driver_error
-from service.migrate.drafting import agreement, changes, names, renames, shape
+from service.migrate.drafting import agreement, changes, names, renames
 from service.migrate.drafting.agreement import Ground
 from service.migrate.drafting.names import Renames
 from service.migrate.drafting.renames import Wishes
-from service.migrate.drafting.shape import Tables
 from service.migrate.errors import BrokenScript, DatabaseUnreachable, Refused
 from service.migrate.files import MigrationFile
+from service.migrate.proving import shadow
 from service.url import DatabaseUrl
 
 _TEMPLATE = '''"""{title}."""

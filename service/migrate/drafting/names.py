@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from service.migrate.drafting.shape import Column, Index, Table, Tables
+from service.migrate.altering.shape import Column, Index, Table, Tables
 
 
 @dataclass(frozen=True)

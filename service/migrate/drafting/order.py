@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.migrate.drafting.shape import Column, Table
+from service.migrate.altering.shape import Column, Table
 
 
 def creation_order(tables: Iterable[Table]) -> list[tuple[Table, frozenset[str]]]:

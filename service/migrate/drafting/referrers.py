@@ -9,7 +9,7 @@ from typing import Any
 
 import peewee as pw
 
-from service.migrate.drafting.shape import Column, Index, Table
+from service.migrate.altering.shape import Column, Index, Table
 
 # Columns by their table, which nothing may refer to for a while.
 Columns = Set[tuple[str, str]]

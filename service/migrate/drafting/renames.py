@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from service.migrate.altering.shape import Column, Table, Tables
 from service.migrate.drafting import names
 from service.migrate.drafting.names import Renames
-from service.migrate.drafting.shape import Column, Table, Tables
 from service.migrate.errors import Refused
 
 # Two tables that have half of their columns in common may be one under two names.

@@ -8,7 +8,7 @@ from typing import Any
 
 import peewee as pw
 
-from service.migrate.drafting.shape import Column, Index, Table
+from service.migrate.altering.shape import Column, Index, Table
 from service.migrate.drafting.source import Group, Source, Text, call, lay_out, listed, quoted, statement, tupled
 
 _PLAIN_DEFAULTS = (str, int, float, bool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from service.migrate.drafting.shape import Column
+from service.migrate.altering.shape import Column
 
 
 def default_of(old: Column, new: Column) -> str:

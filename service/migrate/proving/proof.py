@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from service.migrate.schema import Snapshot, facts
+from service.migrate.proving.schema import Snapshot, facts
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from service.migrate import ddl
+from service.migrate.altering import ddl
 from service.migrate.connection import Connection
 from service.migrate.tables import HISTORY, JOURNAL
 

@@ -16,13 +16,14 @@ from typing import NamedTuple
 
 import peewee as pw
 
-from service.migrate import schema, settings
+from service.migrate.applying import settings
+from service.migrate.applying.engine import Engine
+from service.migrate.applying.steps import Step
 from service.migrate.connection import APPLICATION, Connection, connect, explain
-from service.migrate.engine import Engine
 from service.migrate.errors import BrokenScript, MigrateError
 from service.migrate.files import MigrationFile
-from service.migrate.schema import Snapshot
-from service.migrate.steps import Step
+from service.migrate.proving import schema
+from service.migrate.proving.schema import Snapshot
 from service.url import MEMORY, DatabaseUrl
 
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)

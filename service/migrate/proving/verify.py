@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.migrate import files, plan, schema, shadow
+from service.migrate import files, plan
+from service.migrate.applying.engine import Engine
 from service.migrate.connection import Connection, connect, explain
-from service.migrate.engine import Engine
 from service.migrate.files import MigrationFile
 from service.migrate.history import History
-from service.migrate.schema import Snapshot, TableSchema
+from service.migrate.proving import schema, shadow
+from service.migrate.proving.schema import Snapshot, TableSchema
 from service.url import DatabaseUrl
 
 

@@ -1,0 +1,1 @@
+"""Changes to the rows of large tables, batch by batch."""

@@ -1,0 +1,1 @@
+"""What the schema is, what it should be, and whether the two agree."""
