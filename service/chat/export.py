@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -30,20 +31,52 @@ class Talk(NamedTuple):
     messages: Iterator[Record]
 
 
+class Piece(NamedTuple):
+    """Some of the file, and how much of what was asked for is complete by its end."""
+
+    text: str
+    talks: int
+    messages: int
+
+
 def stream(conversations: Any, form: str) -> Iterator[str]:
+    """The text of the pieces alone."""
+    return (piece.text for piece in pieces(conversations, form))
+
+
+def pieces(conversations: Any, form: str) -> Iterator[Piece]:
     """The conversations of the query (of Conversation, with its Chatbot joined) as one of FORMS, oldest first.
 
     No connection is held between two pieces, so that a slow reader holds none. What is said meanwhile may be in it or
     not; what was there before, and is not deleted meanwhile, is in it once."""
+    tally = _Tally()
     buffer: list[str] = []
     size = 0
-    for piece in _WRITERS[form](_talks(conversations)):
-        buffer.append(piece)
-        size += len(piece)
+    for text in _WRITERS[form](tally.talks(_talks(conversations))):
+        buffer.append(text)
+        size += len(text)
         if size >= PIECE:
-            yield "".join(buffer)
+            yield Piece("".join(buffer), tally.talks_done, tally.messages_done)
             buffer, size = [], 0
-    yield "".join(buffer)
+    yield Piece("".join(buffer), tally.talks_done, tally.messages_done)
+
+
+@dataclass
+class _Tally:
+    """What is written by now: a writer that asks for the next one has written the one before."""
+
+    talks_done: int = 0
+    messages_done: int = 0
+
+    def talks(self, talks: Iterable[Talk]) -> Iterator[Talk]:
+        for talk in talks:
+            yield Talk(talk.about, self._messages(talk.messages))
+            self.talks_done += 1
+
+    def _messages(self, messages: Iterable[Record]) -> Iterator[Record]:
+        for message in messages:
+            yield message
+            self.messages_done += 1
 
 
 def _talks(conversations: Any) -> Iterator[Talk]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Any
 
 import peewee as pw
@@ -13,15 +12,14 @@ from wtforms.validators import NumberRange, Optional
 
 from service import audit
 from service.admin.access.permissions import needs
-from service.admin.conversations import lines, live, news, transcript
+from service.admin.conversations import downloads, lines, live, news, transcript
 from service.admin.conversations.news import News, Place, Thread
-from service.admin.parts import choices, errors, paging
+from service.admin.parts import choices, paging
 from service.admin.parts.choices import Choice
 from service.admin.parts.display import count
 from service.admin.parts.filters import Conditions, Day, Filters, beginning, end
 from service.admin.parts.forms import Storable, at_most, strip
 from service.admin.parts.records import LARGEST_ID, find_conversation, seen_conversation
-from service.api import clients, replies
 from service.chat import access, deletion, export, search
 from service.database import proxy, writing
 from service.models import EDITOR, ChatbotVersion, Conversation, Message, ToolLog, User
@@ -30,7 +28,6 @@ from service.models.base import utc_now
 pages = Blueprint("conversations", __name__, url_prefix="/conversations")
 
 PAGE_SIZE = 25
-BUSY = ("Too many downloads are under way", "Try again in a moment.")
 CHANNELS = {"panel": "Panel", "telegram": "Telegram", "api": "HTTP API"}
 
 
@@ -92,8 +89,9 @@ def export_found() -> Response | tuple[str, int]:
     """Everything that the filters leave, on all pages of the list."""
     form, filters = _form(), _filters()
     narrowed = {name: value for name, value in filters.arguments().items() if name != "words"}
-    details = {"form": form, "filters": narrowed}
-    return _download(_listed(filters), f"conversations-{utc_now():%Y-%m-%d}", form, details)
+    name = f"conversations-{utc_now():%Y-%m-%d}"
+    file = downloads.File(name, form, _listed(filters), downloads.TALKS)
+    return downloads.send(file, {"form": form, "filters": narrowed})
 
 
 @pages.get("/<int:conversation_id>")
@@ -131,7 +129,8 @@ def follow(conversation_id: int) -> AnyResponse:
 def export_one(conversation_id: int) -> Response | tuple[str, int]:
     form, conversation = _form(), find_conversation(conversation_id)
     query = access.conversations(g.user).where(Conversation.id == conversation.id)
-    return _download(query, f"conversation-{conversation.id}", form, {"form": form, "conversation": conversation.id})
+    file = downloads.File(f"conversation-{conversation.id}", form, query, downloads.MESSAGES)
+    return downloads.send(file, {"form": form, "conversation": conversation.id})
 
 
 @pages.get("/<int:conversation_id>/delete")
@@ -207,20 +206,6 @@ def _question(conversation: Conversation, obstacle: str = "") -> str:
 def _form() -> str:
     form = request.args.get("form", next(iter(export.FORMS)))
     return form if form in export.FORMS else abort(404)
-
-
-def _download(query: Any, name: str, form: str, details: dict[str, Any]) -> Response | tuple[str, int]:
-    """In pieces, which take as long as the reader does: so only where a thread can be spared for it."""
-    with ExitStack() as held:
-        if not held.enter_context(replies.seat()):
-            return errors.page(503, BUSY)
-        let_go = held.pop_all()
-    _note("conversation.export", name, details)
-    clients.limit_patience()
-    response = Response(export.stream(query, form), content_type=export.FORMS[form])
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
-    response.call_on_close(let_go.close)
-    return response
 
 
 def _note(action: str, subject: str, details: dict[str, Any]) -> None:

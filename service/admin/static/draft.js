@@ -39,7 +39,7 @@ function plainly() {
 
 async function show(response, asked) {
   let answer = "", failed = false, text;
-  for await (const event of events(response)) {
+  for await (const event of lines(response)) {
     if (event.kind === "text") {
       text ??= add("said said-assistant", "The draft", "");
       answer += event.text;
@@ -54,18 +54,6 @@ async function show(response, asked) {
   if (failed) return;
   said.value = JSON.stringify([...JSON.parse(said.value || "[]"), ["user", asked], ["assistant", answer.trim()]]);
   question.value = "";
-}
-
-async function* events(response) {
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    const lines = (rest + (value ?? "")).split("\n");
-    rest = lines.pop();
-    for (const line of lines) yield JSON.parse(line);
-    if (done) return;
-  }
 }
 
 // Text is only ever set as text: an answer is somebody else's words.
