@@ -64,6 +64,18 @@ def test_what_was_tried_can_be_published_as_it_stands(browser: Browser) -> None:
     assert Chatbot.select().count() == 1, "a new chatbot is tried without being made"
 
 
+@pytest.mark.parametrize("letter", ["你", "🦊"])  # 9 and 12 bytes on their way
+def test_a_prompt_is_as_long_as_its_field_allows_in_any_alphabet(browser: Browser, letter: str) -> None:
+    chatbot, prompt = make_chatbot(), letter * 200_000
+    edit = f"/chatbots/{chatbot.id}/edit"
+    assert ask(browser, chatbot, "Who are you?", system_prompt=prompt).status_code == 200
+    assert browser.submit(edit, system_prompt=prompt).status_code == 303
+    assert versions.current(chatbot).system_prompt == prompt
+    refused = browser.submit(edit, system_prompt=prompt + letter)
+    assert refused.status_code == 400
+    assert "At most 200,000 characters." in refused.text
+
+
 @ONE_ENGINE
 def test_the_talk_goes_on_and_the_provider_is_told_what_was_said(browser: Browser) -> None:
     with endpoint(saying("Ahoy", "!", tokens=(12, 3)), saying("Again.")) as answering:

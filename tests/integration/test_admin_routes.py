@@ -7,7 +7,8 @@ import logging
 import pytest
 from flask import Flask
 
-from service.admin.access.security import BODY_LIMIT, POLICY
+from service.admin.access.bodies import DRAFT_LIMIT, LIMIT
+from service.admin.access.security import POLICY
 from service.admin.parts.errors import TEXTS
 from service.database import proxy
 from service.models import VIEWER
@@ -71,9 +72,18 @@ def test_an_unknown_address_says_so_in_the_same_look(app: Flask) -> None:
 
 
 @ONE_ENGINE
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(app: Flask) -> None:
+@pytest.mark.parametrize(
+    ("path", "field", "limit"),
+    [
+        ("/chatbots/new", "system_prompt", DRAFT_LIMIT),
+        ("/personas/new", "instructions", LIMIT),
+        ("/sign-in", "email", LIMIT),
+    ],
+)
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(app: Flask, path: str, field: str, limit: int) -> None:
     browser = signed_in(app)
-    response = browser.submit("/chatbots/new", system_prompt="x" * (BODY_LIMIT + 1))
+    assert browser.submit(path, **{field: "x" * (limit - 2_000)}).status_code != 413
+    response = browser.submit(path, **{field: "x" * (limit + 1)})
     assert response.status_code == 413
     assert TEXTS[413][0] in response.text
 

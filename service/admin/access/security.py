@@ -11,7 +11,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
-from service.admin.access import accounts, cookies, permissions
+from service.admin.access import accounts, bodies, cookies, permissions
 from service.admin.parts import assets, errors
 from service.admin.parts.kept import typed
 from service.config import Config
@@ -34,7 +34,6 @@ PUBLIC = frozenset(
         "webhook.receive",
     }
 )
-BODY_LIMIT = 1024 * 1024
 
 POLICY = "; ".join(
     (
@@ -70,8 +69,8 @@ def settings(config: Config) -> dict[str, Any]:
         "SESSION_COOKIE_SAMESITE": "Lax",
         "PERMANENT_SESSION_LIFETIME": timedelta(days=7),
         "WTF_CSRF_TIME_LIMIT": None,
-        "MAX_CONTENT_LENGTH": BODY_LIMIT,
-        "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
+        "MAX_CONTENT_LENGTH": bodies.LIMIT,
+        "MAX_FORM_MEMORY_SIZE": bodies.LIMIT,
         "SEND_FILE_MAX_AGE_DEFAULT": 3600,
         "BOOTSTRAP_SERVE_LOCAL": True,
     }
@@ -83,6 +82,7 @@ def init_app(app: Flask) -> None:
     # Flask-Login's own context processor would ask the database for the user on an error page about the database.
     manager = LoginManager(app, add_context_processor=False)
     manager.user_loader(accounts.load)
+    bodies.init_app(app)
     app.before_request(_require_sign_in)
     CSRFProtect(app)
     app.after_request(_add_headers)

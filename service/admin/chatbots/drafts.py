@@ -8,6 +8,7 @@ from flask import Response, current_app, flash, g, redirect, render_template, re
 from werkzeug.wrappers import Response as AnyResponse
 
 from service import audit, limits
+from service.admin.access.bodies import DRAFT_LIMIT, carries
 from service.admin.access.permissions import needs
 from service.admin.chatbots import trial
 from service.admin.chatbots.listing import has_namesake, pages
@@ -33,6 +34,7 @@ def new() -> str:
 
 
 @pages.post("/new")
+@carries(DRAFT_LIMIT)
 def create() -> AnyResponse | tuple[str, int]:
     form = _new_form()
     if not _is_usable(form):
@@ -57,6 +59,7 @@ def edit(chatbot_id: int) -> str:
 
 
 @pages.post("/<int:chatbot_id>/edit")
+@carries(DRAFT_LIMIT)
 def publish(chatbot_id: int) -> AnyResponse | tuple[str, int]:
     chatbot = find_chatbot(chatbot_id)
     form = _form(chatbot)
@@ -79,11 +82,13 @@ def publish(chatbot_id: int) -> AnyResponse | tuple[str, int]:
 
 
 @pages.post("/new/try")
+@carries(DRAFT_LIMIT)
 def try_new() -> AnyResponse | tuple[str, int]:
     return _try(_new_form(), None)
 
 
 @pages.post("/<int:chatbot_id>/try")
+@carries(DRAFT_LIMIT)
 def try_draft(chatbot_id: int) -> AnyResponse | tuple[str, int]:
     chatbot = find_chatbot(chatbot_id)
     return _try(_form(chatbot), chatbot)

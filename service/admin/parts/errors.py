@@ -25,7 +25,10 @@ TEXTS = {
     404: ("There is no such page", "It may have been removed, or the address may be mistyped."),
     405: ("That is not possible here", "Go back and use the buttons of the page."),
     409: ("Somebody was faster", "Load the page again to see the present state, then repeat your change."),
-    413: ("That is too much at once", "One form may carry up to 1 MB. Shorten the text and send it again."),
+    413: (
+        "That is too much at once",
+        "A form may carry up to 1 MB, that of a chatbot up to 4 MB. Shorten the text and send it again.",
+    ),
     429: ("Too many tries", "Wait a few minutes, then try again."),
     500: ("Something broke on our side", "The log of the panel says what. Try again in a moment."),
     503: (
