@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from flask import Flask, Response
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
@@ -48,10 +50,15 @@ HEADERS = {
 }
 
 
+@functools.cache  # the same for every application of a process
+def document() -> openapi.Document:
+    return openapi.describe(GROUPS, PREFIX)
+
+
 def create_app(config: Config) -> Flask:
     """An application of its own, so that nothing of the panel reaches in: no cookie, no form token, no sign-in page."""
     app = Flask(__name__)
-    app.config.from_mapping(SLIPWAY=config, MAX_CONTENT_LENGTH=BODY_LIMIT, DOCUMENT=openapi.describe(GROUPS, PREFIX))
+    app.config.from_mapping(SLIPWAY=config, MAX_CONTENT_LENGTH=BODY_LIMIT, DOCUMENT=document())
     # An address that is almost right is a mistake to be told of, not one to be sent elsewhere for.
     app.url_map.merge_slashes = False
     problems.init_app(app)

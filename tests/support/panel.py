@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
@@ -25,9 +26,28 @@ EMAIL, PASSWORD = "dana@example.org", "a long enough password"
 PASSWORD_HASH = generate_password_hash(PASSWORD, method="scrypt:1024:8:1")
 
 
+class Compiled(BytecodeCache):
+    """Templates as they were compiled for the panel of an earlier test."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = Compiled()
+
+
 def panel(url: DatabaseUrl, migrations: Path | str = "", **settings: str) -> Flask:
     environ = {"DATABASE_URL": as_text(url), "SECRET_KEY": "a key of the tests", "MIGRATIONS_DIR": str(migrations)}
-    return create_app(Config.from_env(environ | settings))
+    app = create_app(Config.from_env(environ | settings))
+    app.jinja_env.bytecode_cache = COMPILED
+    return app
 
 
 def add_user(email: str = EMAIL, **fields: Any) -> User:
