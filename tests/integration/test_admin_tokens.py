@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
+from service.admin.people.tokens import PAGE_SIZE
 from service.api import tokens
 from service.models import EDITOR, OWNER, VIEWER, ApiToken, AuditEvent, User
 from service.models.base import utc_now
@@ -141,3 +142,55 @@ def test_the_list_says_what_no_longer_opens_anything(app: Flask, browser: Browse
     owner = signed_in(app)
     User.update(is_active=False).where(User.id == eve.id).execute()
     assert "account disabled" in owner.read("/tokens/")
+
+
+def issue_many(user: User, count: int) -> None:
+    """Every seventh of them revoked."""
+    rows = [
+        {
+            "user": user,
+            "name": f"Program {number:03}",
+            "prefix": f"slw_{number:06}",
+            "token_hash": f"{user.id}-{number}",
+        }
+        | {"revoked_at": None if number % 7 else utc_now()}
+        for number in range(count)
+    ]
+    ApiToken.insert_many(rows).execute()
+
+
+def listed(page: str) -> list[str]:
+    return re.findall(r'<th scope="row" class="wrap">([^<]+) ', page)
+
+
+def test_paging_shows_every_token_once_and_the_revoked_at_the_end(browser: Browser, eve: User) -> None:
+    issue_many(eve, 2 * PAGE_SIZE + 3)
+    seen, path = [], "/tokens/"
+    while path:
+        page = browser.read(path)
+        seen.append(listed(page))
+        further = re.search(r'rel="next" href="([^"]+)"', page)
+        path = further[1] if further else ""
+    assert [len(page) for page in seen] == [PAGE_SIZE, PAGE_SIZE, 3]
+    ordered = ApiToken.select().order_by(ApiToken.revoked_at.is_null(False), ApiToken.id.desc())
+    assert [name for page in seen for name in page] == [token.name for token in ordered]
+
+
+def test_a_token_is_found_by_what_is_known_of_it_and_only_by_whom_it_is_for(app: Flask, eve: User) -> None:
+    issue_many(eve, PAGE_SIZE + 1)
+    owner = signed_in(app)
+    for known in ("program+012", "slw_000012", "12"):
+        assert "Program 012" in listed(owner.read(f"/tokens/?q={known}"))
+    assert len(listed(owner.read("/tokens/?q=EVE@"))) == PAGE_SIZE
+    page = owner.read("/tokens/?q=lagoon")
+    assert "No token like that" in page
+    stranger = signed_in(app, add_user("mallory@example.org", role=EDITOR).email)
+    assert listed(stranger.read("/tokens/?q=program")) == []
+    assert listed(stranger.read(f"/tokens/?after={ApiToken.get().id}")) == []
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize("query", ["after=99999999999999999999", "after=-1", "after=x", "q=%00", "q=" + "x" * 5000])
+def test_the_list_of_tokens_is_not_upset_by_what_an_address_holds(browser: Browser, query: str) -> None:
+    make(browser)
+    assert "API tokens" in browser.read(f"/tokens/?{query}")

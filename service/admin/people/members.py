@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -13,9 +12,9 @@ from service.admin.access import accounts, invitations, renewals, totp
 from service.admin.access.forms import ROLES, InviteForm, RoleForm, TeamsForm
 from service.admin.access.permissions import needs
 from service.admin.parts.records import find
-from service.admin.people import team
+from service.admin.people import register, team
 from service.database import proxy, writing
-from service.models import OWNER, Creator, CreatorUser, Invitation, User
+from service.models import OWNER, Creator, Invitation, User
 from service.models.base import utc_now
 
 pages = Blueprint("people", __name__, url_prefix="/people")
@@ -24,11 +23,16 @@ pages = Blueprint("people", __name__, url_prefix="/people")
 @pages.get("/")
 @needs(OWNER)
 def index() -> str:
+    wanted, after = request.args.get("q", "").strip()[:254], request.args.get("after", 0, int)
+    page = register.page(wanted, after)
     return render_template(
         "people/index.html",
-        people=list(User.select().order_by(User.is_active.desc(), User.email)),
-        teams=_teams_of_people(),
-        invitations=invitations.waiting(),
+        people=page.rows,
+        teams=register.teams_of(page.rows),
+        invitations=[] if after else register.invited(wanted),
+        wanted=wanted,
+        is_first=not after,
+        next=page.rows[-1].id if page.has_more else None,
         now=utc_now(),
     )
 
@@ -187,15 +191,6 @@ def _refused(refusal: accounts.Refused, page: str) -> Response:
 
 def _note(action: str, subject: str, **details: object) -> None:
     audit.record(g.user, action, subject, address=request.remote_addr, details=details)
-
-
-def _teams_of_people() -> dict[int, list[str]]:
-    """The names of the teams that each person is in, by the person's id."""
-    named: dict[int, list[str]] = {}
-    memberships: Any = CreatorUser.select(CreatorUser.user, Creator.name).join(Creator).order_by(Creator.name)
-    for user_id, name in memberships.tuples():
-        named.setdefault(user_id, []).append(name)
-    return named
 
 
 def _creators() -> list[Creator]:

@@ -10,7 +10,9 @@ from werkzeug.wrappers import Response
 
 from service.admin.access.forms import TokenForm
 from service.admin.access.permissions import needs
-from service.admin.parts.records import find_among
+from service.admin.parts import paging
+from service.admin.parts.forms import is_storable
+from service.admin.parts.records import LARGEST_ID, find_among
 from service.api import tokens
 from service.chat import access
 from service.models import VIEWER, ApiToken, User
@@ -18,12 +20,21 @@ from service.models.base import utc_now
 
 pages = Blueprint("tokens", __name__, url_prefix="/tokens")
 
+PAGE_SIZE = 50
+
 
 @pages.get("/")
 def index() -> str:
-    listed = list(_visible().order_by(ApiToken.revoked_at.is_null(False), ApiToken.id.desc()))
+    wanted, after = request.args.get("q", "").strip()[:254], request.args.get("after", 0, int)
+    page = paging.take(list(_listed(wanted, after).limit(PAGE_SIZE + 1)), PAGE_SIZE)
     return render_template(
-        "tokens/index.html", tokens=listed, scopes=tokens.SCOPES, sees_all=access.sees_all(g.user), now=utc_now()
+        "tokens/index.html",
+        tokens=page.rows,
+        sees_all=access.sees_all(g.user),
+        wanted=wanted,
+        is_first=not after,
+        next=page.rows[-1].id if page.has_more else None,
+        now=utc_now(),
     )
 
 
@@ -70,6 +81,20 @@ def revoke(token_id: int) -> Response:
 def _visible() -> pw.ModelSelect[ApiToken]:
     query: pw.ModelSelect[ApiToken] = ApiToken.select(ApiToken, User).join(User)
     return query if access.sees_all(g.user) else query.where(ApiToken.user == g.user)
+
+
+def _listed(wanted: str, after: int) -> pw.ModelSelect[ApiToken]:
+    """The newest first and the revoked at the end; those whose name, prefix or owner's email holds the wanted text,
+    from behind the token of that number on."""
+    query, is_over = _visible(), ApiToken.revoked_at.is_null(False)
+    if wanted and is_storable(wanted):
+        is_called = ApiToken.name.contains(wanted) | ApiToken.prefix.contains(wanted)
+        query = query.where(is_called | User.email.contains(wanted))
+    last = ApiToken.get_or_none(ApiToken.id == after) if 0 < after <= LARGEST_ID else None
+    if last:
+        is_older = ApiToken.id < last.id
+        query = query.where(is_over & is_older if last.revoked_at else is_over | is_older)
+    return query.order_by(is_over, ApiToken.id.desc())
 
 
 def _has_namesake(name: str) -> bool:
