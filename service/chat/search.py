@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import chain, takewhile
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 
 import peewee as pw
 
-from service.chat.words import found, wanted, words
+from service.chat.words import LONGEST, found, plain, wanted, words
 from service.database import connection, is_sqlite, proxy, writing
 from service.models import Message
 from service.models.statement import Statement
@@ -143,19 +144,36 @@ def _pieces(content: str, start: int, end: int, hits: Iterable[tuple[int, int]])
 
 def _hits(content: str, text: str) -> Iterator[tuple[int, int]]:
     """Places in the content, in order, those that touch or overlap as one."""
-    asked = _asked(text)
-    exact, beginning = set(asked), asked[-1] if asked else ""
     start = end = -1
-    for word in found(content) if beginning else ():
-        if not (word.text in exact or word.text.startswith(beginning)):
-            continue
-        if word.start > end:
+    for first, last in _spans(content, _asked(text)):
+        if first > end:
             if end > start:
                 yield start, end
-            start = word.start
-        end = max(end, word.end)
+            start = first
+        end = max(end, last)
     if end > start:
         yield start, end
+
+
+def _spans(content: str, asked: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+    """The place of each word that is asked for. A list of hits looks at some hundred words a row."""
+    if not asked:
+        return
+    if content.isascii():
+        yield from (hit.span() for hit in _pattern(asked).finditer(plain(content)))
+        return
+    exact = set(asked)
+    for word in found(content):
+        if word.text in exact or word.text.startswith(asked[-1]):
+            yield word.start, word.end
+
+
+@lru_cache(maxsize=64)
+def _pattern(asked: tuple[str, ...]) -> re.Pattern[str]:
+    """What `found` would give of a text of ASCII, as far as it is asked for: of a longer run, the beginning."""
+    whole = (re.escape(word) + ("" if len(word) == LONGEST else "(?![^ ])") for word in asked[:-1])
+    beginning = re.escape(asked[-1]) + f"[^ ]{{0,{LONGEST - len(asked[-1])}}}"
+    return re.compile(f"(?<![^ ])(?:{'|'.join([*whole, beginning])})")
 
 
 def kept(message: Message) -> list[str]:

@@ -43,8 +43,8 @@ def wanted(text: str) -> list[str]:
 def found(text: str) -> Iterator[Word]:
     """The words with their places. A run of letters and digits is a word; in scripts that write without spaces each
     two neighbours are one, and the last character by itself, so that each of them begins a word."""
-    if text.isascii():  # each character becomes one
-        for run in _WORD.finditer(text.translate(_ascii())):
+    if text.isascii():
+        for run in _WORD.finditer(plain(text)):
             yield Word(run[1], *run.span(1))
         return
     folded = [_folded(character) for character in text]
@@ -58,6 +58,11 @@ def found(text: str) -> Iterator[Word]:
             is_tail = width == 2 and end - start == 1 and start > run.start()
             # With the accents that follow it, and never less than a whole character.
             yield Word(joined[start:end], places[start], max(places[end], places[end - 1] + 1), is_tail)
+
+
+def plain(text: str) -> str:
+    """A text of ASCII as letters, digits and spaces; each character becomes one."""
+    return text.translate(_ascii())
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.chat.search import Piece, excerpt, highlight
@@ -46,3 +46,19 @@ def test_an_excerpt_shows_the_first_place_with_what_is_around_it() -> None:
 
 def shown(pieces: list[Piece]) -> str:
     return "".join(f"[{piece.text}]" if piece.is_hit else piece.text for piece in pieces)
+
+
+ASCII = st.text(st.sampled_from("ab B.-7 "), max_size=40) | st.text(st.characters(max_codepoint=127))
+LONG = st.integers(60, 70).map(lambda length: "a" * length)
+
+
+@given(st.lists(ASCII | LONG).map(" ".join), st.lists(ASCII | LONG, min_size=1).map(" ".join))
+@example("a" * 70, "a" * 64)
+@example("a" * 64, f"{'a' * 64} b")
+@example(f"{'a' * 65} b", f"{'a' * 64} b")
+def test_in_plain_letters_the_same_is_marked_as_among_others(content: str, text: str) -> None:
+    assert hits(f"{content} ŋ", text) == hits(content, text)
+
+
+def hits(content: str, text: str) -> list[str]:
+    return [piece.text for piece in highlight(content, text) if piece.is_hit]

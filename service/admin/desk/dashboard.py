@@ -15,7 +15,7 @@ from service.chat import access, deadletters, usage, waiting
 from service.chat.tools import servers
 from service.chat.usage import Busy, Day, Sums
 from service.migrate.errors import MigrateError
-from service.migrate.report import Entry
+from service.migrate.history import Applied
 from service.models.base import utc_now
 
 pages = Blueprint("dashboard", __name__)
@@ -42,7 +42,7 @@ class Schema(NamedTuple):
     is_current: bool
     pending: int
     problems: int
-    newest: Entry | None
+    newest: Applied | None
 
 
 @pages.get("/")
@@ -136,9 +136,9 @@ def _compared(busiest: list[Busy]) -> list[tuple[Busy, float]]:
 def _schema() -> Schema | None:
     """None where the migrations can't be read; their own page says why."""
     try:
-        found = reading.present()
+        found = reading.planned()
     except MigrateError:
         return None
-    applied = [entry for entry in found.entries if entry.applied_at]
-    newest = max(applied, key=lambda entry: (entry.applied_at, entry.name), default=None)
+    applied = [entry.applied for entry in found.entries if entry.applied and entry.applied.applied_at]
+    newest = max(applied, key=lambda row: (row.applied_at, row.name), default=None)
     return Schema(found.is_current, len(found.pending), len(found.problems), newest)

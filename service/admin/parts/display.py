@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,7 +89,13 @@ def code_marks(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped just here
 
 
+def marked(pieces: Iterable[search.Piece]) -> Markup:
+    """Text with what was searched for marked in it."""
+    parts = (f"<mark>{escape(piece.text)}</mark>" if piece.is_hit else escape(piece.text) for piece in pieces)
+    return Markup("".join(parts))  # noqa: S704  # each is escaped just here
+
+
 FILTERS: tuple[Callable[..., Any], ...] = (
     *(when, lasting, pretty, pretty_text, code_marks, count, milliseconds, duration),
-    *(shortened, color.ink_on, search.excerpt, search.highlight),
+    *(shortened, color.ink_on, search.excerpt, search.highlight, marked),
 )

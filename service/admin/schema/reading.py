@@ -7,8 +7,10 @@ from flask import current_app
 
 from service.config import Config
 from service.database import proxy
-from service.migrate import report
+from service.migrate import files, plan, report
 from service.migrate.connection import Connection
+from service.migrate.history import History
+from service.migrate.plan import Plan
 from service.migrate.report import Report
 
 
@@ -24,3 +26,8 @@ def connected() -> Connection:
 def present() -> Report:
     """Raises Refused for a folder that misleads."""
     return report.of(connected(), config().migrations_dir)
+
+
+def planned() -> Plan:
+    """What there is to do, without the journal and what else a report tells. Raises as `present`."""
+    return plan.make_plan(files.scan(config().migrations_dir), History(connected()).read())
