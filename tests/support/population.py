@@ -141,4 +141,5 @@ STATEMENTS = (
     FROM generate_series(50000, 1, -1) n
     """,
     "VACUUM ANALYZE",
+    "CHECKPOINT",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -153,6 +154,7 @@ def _cell(column: Column, link: ForeignKey | None, value: Any, address: Address)
 def _address(found: Catalog) -> Address:
     """Where a value of a foreign key leads: to the row, if the key points at a primary key, else to all like that."""
 
+    @functools.cache  # many rows of a page lead to the same few
     def address(link: ForeignKey, text: str) -> str:
         parent = found.tables[link.parent]
         if parent.key == link.parent_columns:
