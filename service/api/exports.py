@@ -8,7 +8,7 @@ from typing import Any, Literal
 from flask import Response, g
 from pydantic import Field
 
-from service.api import replies
+from service.api import pieces, replies
 from service.api.clients import limit_patience
 from service.api.conversations import Filter, narrowed
 from service.api.endpoints import Group
@@ -58,7 +58,8 @@ def _file(conversations: Any, form: str, name: str) -> Response:
             raise Problem(503, "Too many downloads are under way; try again in a moment.", headers={"Retry-After": "5"})
         let_go = held.pop_all()
     limit_patience()
-    response = Response(export.stream(conversations, form), content_type=export.FORMS[form])
+    texts = (piece.text for piece in pieces.of(conversations, form, name))
+    response = Response(texts, content_type=export.FORMS[form])
     response.call_on_close(let_go.close)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
     return response

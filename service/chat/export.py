@@ -39,11 +39,6 @@ class Piece(NamedTuple):
     messages: int
 
 
-def stream(conversations: Any, form: str) -> Iterator[str]:
-    """The text of the pieces alone."""
-    return (piece.text for piece in pieces(conversations, form))
-
-
 def pieces(conversations: Any, form: str) -> Iterator[Piece]:
     """The conversations of the query (of Conversation, with its Chatbot joined) as one of FORMS, oldest first.
 

@@ -10,9 +10,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from service.admin.conversations import downloads
 from service.admin.conversations.downloads import BUSY, LINES
 from service.api import replies
+from service.api.pieces import BrokenOff
 from service.chat import export
 from service.database import proxy
 from service.models import EDITOR, AuditEvent, Chatbot
@@ -149,7 +149,7 @@ def test_a_database_that_fails_breaks_the_file_off(
         pieces = iter(browser.get(f"{EXPORT}&words=berth", headers={"Accept": accepted}).iter_encoded())
         next(pieces)
         proxy.obj.execute_sql("ALTER TABLE messages RENAME TO elsewhere")
-        with pytest.raises(downloads.BrokenOff):
+        with pytest.raises(BrokenOff):
             list(pieces)
         proxy.obj.execute_sql("ALTER TABLE elsewhere RENAME TO messages")
     assert "An export broke off: the database failed with OperationalError" in caplog.text

@@ -39,8 +39,12 @@ def _done() -> None:
     """Stands for the lease, which these tests are not about."""
 
 
+def written(conversations: Any, form: str) -> str:
+    return "".join(piece.text for piece in export.pieces(conversations, form))
+
+
 def exported(user: User, form: str) -> str:
-    return "".join(export.stream(access.conversations(user), form))
+    return written(access.conversations(user), form)
 
 
 def test_json_holds_conversations_with_their_messages(ada: User) -> None:
@@ -115,7 +119,7 @@ def test_each_message_is_there_once_however_the_batches_fall(monkeypatch: pytest
     monkeypatch.setattr(export, "TALKS", 3)
     monkeypatch.setattr(export, "MESSAGES", 4)
     query = many(7, 5, "m")
-    talks = json.loads("".join(export.stream(query, "json")))
+    talks = json.loads(written(query, "json"))
     assert [talk["title"] for talk in talks] == [f"Talk {number}" for number in range(7)]
     for talk in talks:
         assert [message["content"] for message in talk["messages"]] == ["m0", "m1", "m2", "m3", "m4"]
@@ -125,7 +129,7 @@ def test_no_connection_is_held_between_two_pieces(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(export, "PIECE", 1)
     query = many(2, 3, "m")
     proxy.obj.close()
-    for _piece in export.stream(query, "jsonl"):
+    for _piece in export.pieces(query, "jsonl"):
         assert proxy.obj.is_closed()
 
 
@@ -133,7 +137,7 @@ def test_no_connection_is_held_between_two_pieces(monkeypatch: pytest.MonkeyPatc
 def test_a_large_export_needs_no_large_memory() -> None:
     query = many(40, 100, "x" * 5_000)
     tracemalloc.start()
-    size = sum(len(piece) for piece in export.stream(query, "json"))
+    size = sum(len(piece.text) for piece in export.pieces(query, "json"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert size > 20_000_000

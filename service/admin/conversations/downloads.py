@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
-import peewee as pw
 from flask import Response, g, request
 
 from service import audit
 from service.admin.parts import errors
-from service.api import clients, replies
+from service.api import clients, pieces, replies
 from service.chat import export
 from service.chat.export import Piece
-from service.faults import headline
 from service.models import Conversation, Message
-
-logger = logging.getLogger(__name__)
 
 LINES = "application/x-ndjson"
 BUSY = ("Too many downloads are under way", "Try again in a moment.")
@@ -46,10 +41,6 @@ class File(NamedTuple):
         return f"{self.stem}.{self.form}"
 
 
-class BrokenOff(Exception):
-    """Ends the connection, so that nobody takes what has come for the whole."""
-
-
 def _count_messages(conversations: Any) -> int:
     return int(Message.select().where(Message.conversation.in_(conversations.select(Conversation.id))).count())
 
@@ -71,7 +62,10 @@ def send(file: File, details: dict[str, Any]) -> Response | tuple[str, int]:
 
 
 def _plain(file: File) -> Response:
-    response = Response((piece.text for piece in _pieces(file)), content_type=export.FORMS[file.form])
+    response = Response(
+        (piece.text for piece in pieces.of(file.conversations, file.form, file.name)),
+        content_type=export.FORMS[file.form],
+    )
     response.headers["Content-Disposition"] = f'attachment; filename="{file.name}"'
     return response
 
@@ -85,19 +79,10 @@ def _measured(file: File) -> Response:
 def _lines(file: File, of: int) -> Iterator[str]:
     """What it will be, then the pieces, and at the end that it is whole: without that, something is missing."""
     yield _line(name=file.name, type=export.FORMS[file.form], noun=file.measure.noun, of=of)
-    for piece in _pieces(file):
+    for piece in pieces.of(file.conversations, file.form, file.name):
         yield _line(done=file.measure.done(piece), text=piece.text)
     yield _line(is_whole=True)
 
 
 def _line(**fields: Any) -> str:
     return f"{json.dumps(fields, ensure_ascii=False)}\n"
-
-
-def _pieces(file: File) -> Iterator[Piece]:
-    """The driver's own error would quote the statement, and with it what was searched for, in the server's log."""
-    try:
-        yield from export.pieces(file.conversations, file.form)
-    except pw.PeeweeException as error:
-        logger.error("An export broke off: the database failed with %s", headline(error))
-        raise BrokenOff(f"{file.name} is not whole") from None
