@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from service.migrate.cli import main
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, write
-from tests.support.processes import as_text, environment, run
+from tests.support.processes import as_text
 
 
 class Said(NamedTuple):
@@ -271,49 +270,6 @@ def test_the_command_works_from_anywhere_on_any_folder(database_url: DatabaseUrl
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert applied(database_url) == ["001_a", "002_b"]
-
-
-HEAVY = ("click", "peewee", "peewee_migrate", "flask", "service.models", "playhouse")
-
-
-@pytest.mark.parametrize("words", [["deploy"], ["status"], ["wait"]])
-def test_a_no_op_imports_the_driver_and_the_standard_library(
-    database_url: DatabaseUrl, folder: Path, words: list[str], migrate: Command
-) -> None:
-    migrate("deploy")
-    code = (
-        "import sys; from service.migrate.cli import main\n"
-        f"code = main(['--dir', {str(folder)!r}, *{words!r}])\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules], code, file=sys.stderr)"
-    )
-    done = run(sys.executable, "-c", code, env=environment(database_url))
-    assert done.stderr.splitlines()[-1] == "[] 0", done.stderr
-
-
-def test_a_no_op_asks_the_database_a_constant_number_of_questions(
-    database_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from service.migrate import runner
-    from service.migrate.connection import Connection
-    from tests.support.migrations import target
-
-    asked: list[str] = []
-    original = Connection.execute
-
-    def counted(self: Connection, sql: str, parameters: Sequence[Any] = ()) -> Any:
-        asked.append(sql)
-        return original(self, sql, parameters)
-
-    monkeypatch.setattr(Connection, "execute", counted)
-    counts = []
-    for size in (1, 30):
-        for number in range(size):
-            write(tmp_path / "many", f"{number + 1:03}_x", "pass")
-        runner.deploy(target(database_url, tmp_path / "many"))
-        asked.clear()
-        runner.deploy(target(database_url, tmp_path / "many"))
-        counts.append(len(asked))
-    assert counts == [3, 3]
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "1e99"])

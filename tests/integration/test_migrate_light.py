@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import pytest
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.sql import Composable
 
+from service.migrate.connection import Connection
 from service.migrate.errors import MigrationFailed
 from service.migrate.lock import deploy_lock
 from service.migrate.runner import deploy
@@ -44,11 +46,45 @@ def imported(url: DatabaseUrl, folder: Path, *words: str, of: tuple[str, ...]) -
     return done.stdout, done.stderr.splitlines()[-1]
 
 
+HEAVY = ("click", "peewee", "peewee_migrate", "flask", "service.models", "playhouse")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     write(tmp_path / "migrations", "001_a", table("a"))
     (tmp_path / "migrations" / "002_b.sql").write_text("CREATE TABLE b (id INTEGER);")
     return tmp_path / "migrations"
+
+
+@pytest.mark.parametrize("word", ["deploy", "status", "wait"])
+def test_a_no_op_imports_the_driver_and_the_standard_library(
+    database_url: DatabaseUrl, folder: Path, word: str
+) -> None:
+    deploy(target(database_url, folder))
+    said, found = imported(database_url, folder, word, of=HEAVY)
+    assert (bool(said), found) == (True, "")
+
+
+def test_a_no_op_asks_the_database_a_constant_number_of_questions(
+    database_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    original = Connection.execute
+
+    def counted(self: Connection, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        asked.append(sql)
+        return original(self, sql, parameters)
+
+    monkeypatch.setattr(Connection, "execute", counted)
+    counts = []
+    for size in (1, 30):
+        for number in range(size):
+            write(tmp_path / "many", f"{number + 1:03}_x", "pass")
+        deploy(target(database_url, tmp_path / "many"))
+        asked.clear()
+        deploy(target(database_url, tmp_path / "many"))
+        counts.append(len(asked))
+    assert counts == [3, 3]
 
 
 def test_a_deploy_of_plain_sql_goes_without_the_other_verbs(database_url: DatabaseUrl, folder: Path) -> None:
