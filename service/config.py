@@ -13,7 +13,6 @@ from service.url import ROOT, BadUrl, DatabaseUrl, parse
 
 __all__ = ["Config", "ConfigError"]
 
-_TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 _SECRETS = {"api_keys", "mcp_servers", "secret_key", "lasting_key", "admin_password", "telegram_bot_token"}
 
 
@@ -112,18 +111,12 @@ class _Environment(environment.Environment):
     def first_url(self, names: tuple[str, ...]) -> DatabaseUrl | None:
         return next((self.url(name, "") for name in names if self.secret(name)), None)
 
-    def flag(self, name: str, *, default: bool) -> bool:
-        value = self.text(name, str(default)).lower()
-        if value not in _TRUE | _FALSE:
-            raise ConfigError(f"{name} is {value!r}; use true, false, 1, 0, yes or no.")
-        return value in _TRUE
-
     def flag_or_auto(self, name: str) -> bool | None:
         """None for `auto`, which is the default."""
         value = self.text(name, "auto").lower()
-        if value not in _TRUE | _FALSE | {"auto"}:
+        if value not in environment.TRUE | environment.FALSE | {"auto"}:
             raise ConfigError(f"{name} is {value!r}; use auto, true or false.")
-        return None if value == "auto" else value in _TRUE
+        return None if value == "auto" else value in environment.TRUE
 
     def small_number(self, name: str, default: int, *, least: int = 0, most: int) -> int:
         value = self.text(name, str(default))

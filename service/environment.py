@@ -7,6 +7,7 @@ DATABASE_URL = "sqlite:///data/slipway.db"
 MIGRATIONS_DIR = "migrations"
 # A direct connection for migrations, under the names that hosting platforms give it.
 MIGRATION_URLS = ("MIGRATION_DATABASE_URL", "DIRECT_URL", "DATABASE_URL_UNPOOLED")
+TRUE, FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 
 
 class ConfigError(Exception):
@@ -37,6 +38,12 @@ class Environment:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not text"
             raise ConfigError(f"{name}_FILE points to {path}, which can't be read: {reason}.") from None
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        value = self.text(name, str(default)).lower()
+        if value not in TRUE | FALSE:
+            raise ConfigError(f"{name} is {value!r}; use true, false, 1, 0, yes or no.")
+        return value in TRUE
 
     def migration_url(self) -> str:
         """The text of the URL that migrations use."""

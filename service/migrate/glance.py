@@ -38,6 +38,7 @@ def answer(given: Sequence[str], environ: Mapping[str, str], left: list[object] 
         return ""
     try:
         env, (command, options) = Environment(environ), asked
+        env.flag("RUN_MIGRATIONS", default=False)  # a mistake in it is worth a word also where there is nothing to do
         url = options.get("--database-url") or env.migration_url()
         place = options.get("--dir") or os.path.join(_ROOT, env.text("MIGRATIONS_DIR", MIGRATIONS_DIR))  # noqa: PTH118
         query, opened = _APPLIED.format(_SHOWN[command]), left if command == "deploy" else None

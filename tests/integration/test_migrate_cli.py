@@ -247,12 +247,13 @@ def test_a_folder_that_can_not_be_made_is_named(folder: Path, capsys: pytest.Cap
     assert "/proc/nowhere/x.db after 1 attempt: No such file or directory." in said.err
 
 
-def test_a_bad_setting_stops_the_command_and_names_the_variable(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_a_bad_setting_stops_the_command_and_names_the_variable_also_where_there_is_nothing_to_do(
+    migrate: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    migrate("deploy")
     monkeypatch.setenv("RUN_MIGRATIONS", "perhaps")
-    assert main(["status"]) == 2
-    assert capsys.readouterr().err == "RUN_MIGRATIONS is 'perhaps'; use true, false, 1, 0, yes or no.\n"
+    for word in ("deploy", "status"):
+        assert migrate(word) == (2, "", "RUN_MIGRATIONS is 'perhaps'; use true, false, 1, 0, yes or no.\n")
 
 
 def test_a_folder_that_is_not_there_is_named(
