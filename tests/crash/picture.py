@@ -9,6 +9,7 @@ from typing import Any
 
 from service.migrate.connection import Connection, connect
 from service.migrate.proving import schema
+from service.migrate.proving.snapshot import Snapshot, diff
 from service.migrate.tables import HISTORY, JOURNAL
 from service.url import DatabaseUrl
 
@@ -22,14 +23,14 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Picture:
-    schema: schema.Snapshot
+    schema: Snapshot
     data: dict[str, list[str]]
     applied: list[str]
     running: int
 
     def differs(self, found: Picture) -> str:
         """What is not as here; empty where all is the same."""
-        lines = schema.diff(expected=self.schema, found=found.schema)
+        lines = diff(expected=self.schema, found=found.schema)
         for table in sorted(self.data.keys() & found.data.keys()):
             if self.data[table] != found.data[table]:
                 lines.append(f"{table} holds {found.data[table]}, expected {self.data[table]}")
@@ -56,7 +57,7 @@ def _read(connection: Connection, sql: str) -> Rows:
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _without_accidents(snapshot: schema.Snapshot, tables: dict[str, Rows]) -> dict[str, list[str]]:
+def _without_accidents(snapshot: Snapshot, tables: dict[str, Rows]) -> dict[str, list[str]]:
     """The rows as text. A sequence does not go back with its transaction, so that keys count only by their order."""
     ranks: dict[str, dict[Any, int]] = {}
     for name, rows in tables.items():

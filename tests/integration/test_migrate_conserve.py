@@ -60,7 +60,7 @@ def test_rows_that_go_along_by_a_cascade_are_refused(postgresql_url: DatabaseUrl
     runner.deploy(target(postgresql_url, tmp_path))
     said = refused(postgresql_url, tmp_path, DELETE)
     assert "this would be lost without having been declared: 2 rows of children" in said
-    assert said.endswith('If that is meant, name the tables at the top of 002_change.py: touches = ["…"]')
+    assert said.endswith('If that is meant, name it at the top of 002_change.py: touches = ["…"]')
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from service.migrate.connection import connect
 from service.migrate.errors import BrokenScript, Unproven
 from service.migrate.files import scan
 from service.migrate.proving import schema, shadow
+from service.migrate.proving.snapshot import diff
 from service.url import ROOT, DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
 from tests.support.processes import as_text
@@ -151,7 +152,7 @@ def test_the_shadow_leaves_no_trace(service_database: DatabaseUrl) -> None:
 def test_the_shadow_is_the_live_schema(service_database: DatabaseUrl) -> None:
     live = connect(service_database)
     expected = shadow.snapshots(service_database, scan(OURS))[-1]
-    assert schema.diff(expected=expected, found=schema.take(live)) == []
+    assert diff(expected=expected, found=schema.take(live)) == []
     live.close()
 
 

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 
 from service.migrate.connection import Connection
-from service.migrate.proving.schema import SQLITE_SHADOWS
+from service.migrate.proving.owned import FIRST_OF_USERS, SHADOWS_ON_SQLITE, owned
 from service.migrate.tables import HISTORY, JOURNAL
 
 
 @dataclass(frozen=True)
 class Thing:
-    """An index, trigger, check, foreign key or view; it stands on `columns`, and refers to `parent`."""
+    """An index, trigger, check, foreign key, view, function or type; it stands on `columns`, and refers to `parent`."""
 
     kind: str
     name: str
@@ -44,6 +44,11 @@ def losses(before: Inventory, after: Inventory, spoken_of: Set[str], rebuilt: Se
     tables that an operation of ours made anew, where a nameless constraint goes only when it was asked to."""
     lost = [f"table {table}" for table in before.tables if table not in after.tables and table.lower() not in spoken_of]
     for table in before.tables.keys() & after.tables.keys():
+        lost += [
+            f"column {column} of {table}"
+            for column in before.tables[table] - after.tables[table]
+            if not {column.lower(), table.lower()} & spoken_of
+        ]
         count = before.rows.get(table, 0) - after.rows.get(table, 0)
         if count > 0 and table.lower() not in spoken_of:
             lost.append(f"{count} {'row' if count == 1 else 'rows'} of {table}")
@@ -56,8 +61,8 @@ def losses(before: Inventory, after: Inventory, spoken_of: Set[str], rebuilt: Se
 
 
 def _goes_along(thing: Thing, after: Inventory, spoken_of: Set[str], rebuilt: Set[str]) -> bool:
-    """Whether a thing was named, or stood on something that was."""
-    if thing.name.lower() in spoken_of:
+    """Whether a thing was named, a function with its arguments or without, or stood on something that was."""
+    if {thing.name.lower(), thing.name.lower().partition("(")[0]} & spoken_of:
         return True
     if thing.table in rebuilt and thing.kind in ("foreign key", "check"):
         return True
@@ -96,8 +101,25 @@ SELECT 'trigger', t.tgname::text, c.relname::text, ARRAY[]::int2[], ''
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
 WHERE NOT t.tgisinternal AND c.relnamespace = {_PG_HERE}
 UNION ALL
-SELECT 'view', relname::text, '', ARRAY[]::int2[], '' FROM pg_class
-WHERE relkind IN ('v', 'm') AND relnamespace = {_PG_HERE}
+SELECT 'policy', p.polname::text, c.relname::text, ARRAY[]::int2[], ''
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = {_PG_HERE}
+UNION ALL
+SELECT 'rule', r.rulename::text, c.relname::text, ARRAY[]::int2[], ''
+FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+WHERE r.rulename <> '_RETURN' AND c.relnamespace = {_PG_HERE}
+UNION ALL
+SELECT CASE relkind WHEN 'S' THEN 'sequence' ELSE 'view' END, relname::text, '', ARRAY[]::int2[], '' FROM pg_class c
+WHERE relkind IN ('v', 'm', 'S') AND relnamespace = {_PG_HERE} AND NOT {owned("pg_class", "c")}
+UNION ALL
+SELECT CASE p.prokind WHEN 'a' THEN 'aggregate' WHEN 'p' THEN 'procedure' ELSE 'function' END,
+    p.proname || '(' || oidvectortypes(p.proargtypes) || ')', '', ARRAY[]::int2[], ''
+FROM pg_proc p
+WHERE p.oid >= {FIRST_OF_USERS} AND p.pronamespace = {_PG_HERE} AND NOT {owned("pg_proc", "p")}
+UNION ALL
+SELECT CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'type' END, t.typname::text, '', ARRAY[]::int2[], ''
+FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+WHERE t.oid >= {FIRST_OF_USERS} AND t.typnamespace = {_PG_HERE} AND NOT {owned("pg_type", "t")}
+    AND (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c')
 """
 
 
@@ -123,7 +145,7 @@ def _named(columns: dict[int, str], numbers: Iterable[int]) -> Iterator[str]:
 
 _SQLITE_COLUMNS = f"""
 SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c
-WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT IN (?, ?) AND m.name NOT IN ({SQLITE_SHADOWS})
+WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' AND m.name NOT IN (?, ?) AND m.name NOT IN ({SHADOWS_ON_SQLITE})
 """
 _SQLITE_THINGS = """
 SELECT m.type, m.name, CASE m.type WHEN 'view' THEN '' ELSE m.tbl_name END, i.name

@@ -88,7 +88,7 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], command: st
     if reason.startswith(LOST):
         then = f", and {again}{_although_edited(command)}" if command == "rollback" else ""
         flag = "-- touches: …" if file.is_sql else 'touches = ["…"]'
-        return f"If that is meant, name the tables at the top of {file.path.name}: {flag}{then}"
+        return f"If that is meant, name it at the top of {file.path.name}: {flag}{then}"
     if blockers:
         then = f"{again.capitalize()} when that has ended, or allow more with --attempts."
         return f"Blocked by {'; '.join(blockers)}. {then}"

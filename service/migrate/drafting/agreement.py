@@ -15,8 +15,8 @@ from service.migrate.applying import engine
 from service.migrate.drafting import develop
 from service.migrate.drafting.order import creation_order
 from service.migrate.files import MigrationFile
-from service.migrate.proving import schema, shadow
-from service.migrate.proving.schema import Snapshot, TableSchema
+from service.migrate.proving import shadow
+from service.migrate.proving.snapshot import Snapshot, TableSchema, diff
 from service.url import DatabaseUrl
 
 _BOOLEANS = {"TRUE": "1", "FALSE": "0"}
@@ -53,7 +53,7 @@ def differences(ground: Ground, found: Snapshot, new: Tables) -> list[str]:
         if name in found.tables:
             _forgive_sql(found.tables[name], table, ground, name)
             _forgive_defaults(found.tables[name], table, new.get(name))
-    return schema.diff(target, found)
+    return diff(target, found)
 
 
 def left_by_rollback(ground: Ground, back: Snapshot, old: Tables) -> list[str]:
@@ -62,7 +62,7 @@ def left_by_rollback(ground: Ground, back: Snapshot, old: Tables) -> list[str]:
     for name, table in before.tables.items():
         if name in back.tables:
             _forgive_defaults(back.tables[name], table, old.get(name))
-    return schema.diff(before, back)
+    return diff(before, back)
 
 
 def without_what_sql_made(old: Tables, new: Tables, ground: Ground) -> Tables:
@@ -98,10 +98,10 @@ def _make(database: pw.Database, models: list[type[pw.Model]]) -> None:
 
 
 def _comparable(snapshot: Snapshot, ground: Ground) -> Snapshot:
-    """Models have neither triggers nor views; SQLite keeps the text of an index as it was written."""
+    """Models have nothing that only SQL can make; SQLite keeps the text of an index as it was written."""
     found = Snapshot(deepcopy(snapshot.tables))
     for table in found.tables.values():
-        table.triggers = set()
+        table.triggers, table.rules, table.policies, table.row_security = set(), set(), set(), ""
         if ground.is_sqlite:
             table.indexes = {
                 re.sub(r"\b(TRUE|FALSE)\b", lambda word: _BOOLEANS[word[0]], text) for text in table.indexes

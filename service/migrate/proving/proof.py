@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from service.migrate.proving.schema import Snapshot, facts
+from service.migrate.proving.snapshot import Snapshot, facts, shortened
 
 
 @dataclass(frozen=True)
@@ -62,4 +62,4 @@ def detect(names: Sequence[str], snapshots: Sequence[Snapshot], live: Snapshot) 
 def _essential(lines: Set[str]) -> tuple[str, ...]:
     """In order, and without what goes without saying: the columns of a table that is missing as a whole."""
     whole = {line.removeprefix("table ") for line in lines if line.startswith("table ")}
-    return tuple(sorted(line for line in lines if line.partition(": ")[0] not in whole))
+    return tuple(sorted(shortened(line) for line in lines if line.partition(": ")[0] not in whole))

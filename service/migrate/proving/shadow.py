@@ -23,7 +23,7 @@ from service.migrate.connection import APPLICATION, Connection, connect, explain
 from service.migrate.errors import BrokenScript, MigrateError
 from service.migrate.files import MigrationFile
 from service.migrate.proving import schema
-from service.migrate.proving.schema import Snapshot
+from service.migrate.proving.snapshot import Snapshot
 from service.url import MEMORY, DatabaseUrl
 
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
@@ -40,6 +40,9 @@ class Scratch(NamedTuple):
     engine: Engine
     schema: str = ""
     live: str = ""
+
+    def taken(self) -> Snapshot:
+        return schema.take(self.connection, self.live)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def trial(url: DatabaseUrl, files: Sequence[MigrationFile], draft: MigrationFile
             after = _after_each(place, [draft])[-1]
             for step in place.engine.rollback_steps(draft):
                 _run(place, step)
-            return Trial(before, after, schema.take(place.connection))
+            return Trial(before, after, place.taken())
         except Exception as error:
             cause = error.__cause__ if isinstance(error, BrokenScript) and error.__cause__ else error
             return Trial(before, after, None, explain(cause))
@@ -78,7 +81,7 @@ def made_by(url: DatabaseUrl, make: Callable[[pw.Database], None]) -> Snapshot:
     """The schema that a function makes in an empty database."""
     with scratch(url) as place:
         make(place.engine.database)
-        return schema.take(place.connection)
+        return place.taken()
 
 
 @contextmanager
@@ -92,7 +95,7 @@ def scratch(url: DatabaseUrl) -> Iterator[Scratch]:
         with _silent_migrations(), suppress(_Undo), engine.database.atomic():
             place = Scratch(connection, engine)
             if not url.is_sqlite:
-                live = connection.execute("SELECT current_schema()").fetchone()[0]
+                live = connection.execute("SELECT quote_ident(current_schema())").fetchone()[0]
                 place = Scratch(connection, engine, f"slipway_shadow_{os.getpid()}", live)
                 connection.execute(f"CREATE SCHEMA {place.schema}")
                 _settle(place)
@@ -107,7 +110,7 @@ def _settle(place: Scratch) -> None:
 
 
 def _after_each(place: Scratch, files: Sequence[MigrationFile]) -> list[Snapshot]:
-    found = [schema.take(place.connection)]
+    found = [place.taken()]
     for file in files:
         try:
             for step in place.engine.steps(file):
@@ -119,7 +122,7 @@ def _after_each(place: Scratch, files: Sequence[MigrationFile]) -> list[Snapshot
             raise
         except (Exception, SystemExit) as error:
             raise BrokenScript(file.name, f"{type(error).__name__}: {error}".splitlines()[0]) from error
-        found.append(schema.take(place.connection))
+        found.append(place.taken())
     return found
 
 
@@ -128,12 +131,19 @@ def _run(place: Scratch, step: Step) -> None:
     the live schema, as the statements of a dump do, means this one."""
     sql = _CONCURRENTLY.sub("", step.sql, count=1)
     if place.schema:
-        name = rf"""(?<![\w."'])("?){re.escape(place.live)}\1"""
-        sql = re.sub(name if settings.moves(sql) else rf"{name}(?=\.)|(?<='){place.live}(?=\.)", place.schema, sql)
+        sql = _here(place, sql)
     if sql != step.sql:
         place.engine.database.execute_sql(sql)
     else:
         step.run()
+
+
+def _here(place: Scratch, sql: str) -> str:
+    """With its quotes, so that a text that is kept, as a function's is, reads the same when it is taken back."""
+    live = re.escape(place.live)
+    name = rf"""(?<![\w."'])("?){live}\1""" if not place.live.startswith('"') else f"(){live}"
+    pattern = name if settings.moves(sql) else rf"{name}(?=\.)|(?<='){live}(?=\.)"
+    return re.sub(pattern, rf"\1{place.schema}\1", sql)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from service.migrate.connection import Connection, connect, explain
 from service.migrate.files import MigrationFile
 from service.migrate.history import History
 from service.migrate.proving import schema, shadow
-from service.migrate.proving.schema import Snapshot, TableSchema
+from service.migrate.proving.additions import additions
+from service.migrate.proving.snapshot import diff, facts
 from service.url import DatabaseUrl
 
 
@@ -58,8 +58,8 @@ def verify(url: DatabaseUrl, folder: Path) -> Verification:
         return Verification(
             str(url),
             applied[-1].name if applied else "",
-            len(schema.facts(expected)),
-            tuple(schema.diff(expected, live)),
+            len(facts(expected)),
+            tuple(diff(expected, live)),
             tuple(check for file in applied for check in _checks(connection, file)),
             tuple(additions(expected, live, is_sqlite=url.is_sqlite)),
         )
@@ -78,23 +78,6 @@ def repair(url: DatabaseUrl, statements: Iterable[str]) -> None:
         connection.close()
 
 
-def additions(expected: Snapshot, live: Snapshot, *, is_sqlite: bool) -> list[str]:
-    """SQL for the tables, columns and indexes that `live` lacks; nothing that exists is touched."""
-    statements: list[str] = []
-    for name, table in sorted(expected.tables.items(), key=lambda item: _depth(item[0], expected)):
-        there = live.tables.get(name)
-        if there is None:
-            statements.append(_create_table(name, table))
-        else:
-            missing = sorted(table.columns.keys() - there.columns.keys())
-            statements += [
-                f'ALTER TABLE "{name}" ADD COLUMN {_column(column, table.columns[column])}' for column in missing
-            ]
-        indexes = table.indexes - (there.indexes if there else set())
-        statements += [_create_index(name, shape, is_sqlite=is_sqlite) for shape in sorted(indexes)]
-    return statements
-
-
 def _checks(connection: Connection, file: MigrationFile) -> Iterable[Check]:
     if file.is_sql or "verify" not in files.outline(file).functions:
         return
@@ -103,32 +86,3 @@ def _checks(connection: Connection, file: MigrationFile) -> Iterable[Check]:
             yield Check(file.name, label, int(found), int(expected))
     except Exception as error:
         yield Check(file.name, f"its verify function failed: {explain(error)}", 0, 1)
-
-
-def _create_table(name: str, table: TableSchema) -> str:
-    parts = [_column(column, text) for column, text in table.columns.items()]
-    key = table.primary_key
-    parts += [key if key.startswith("PRIMARY KEY") else f"PRIMARY KEY ({key})"] if key else []
-    parts += [key if key.startswith("FOREIGN KEY") else f"FOREIGN KEY {key}" for key in sorted(table.foreign_keys)]
-    return f'CREATE TABLE "{name}" ({", ".join([*parts, *sorted(table.checks)])}) {table.options}'.strip()
-
-
-def _column(name: str, text: str) -> str:
-    if "nextval(" in text:
-        return f'"{name}" {"bigserial" if text.startswith("bigint") else "serial"}'
-    return f'"{name}" {text}'
-
-
-def _create_index(table: str, shape: str, *, is_sqlite: bool) -> str:
-    unique, rest = ("UNIQUE ", shape.removeprefix("UNIQUE ")) if shape.startswith("UNIQUE ") else ("", shape)
-    words = re.sub(r"\W+", "_", rest).strip("_").lower()
-    name = f'"{table}_{words}" ' if is_sqlite else ""  # PostgreSQL finds a name by itself
-    return f'CREATE {unique}INDEX {name}ON "{table}" {rest}'
-
-
-def _depth(table: str, snapshot: Snapshot, seen: frozenset[str] = frozenset()) -> int:
-    """How many tables must be there before this one, by its foreign keys."""
-    keys = " ".join(snapshot.tables[table].foreign_keys)
-    parents = {name.strip('"') for name in re.findall(r"REFERENCES (\w+|\"[^\"]+\")", keys)}
-    parents = (parents & snapshot.tables.keys()) - seen - {table}
-    return 1 + max((_depth(parent, snapshot, seen | {table}) for parent in parents), default=0)
