@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import flask
 import pytest
 
 from service.database import bind, proxy
@@ -32,6 +33,13 @@ def is_roomy(folder: Path) -> bool:
         return False
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize > ENOUGH and not found.f_flag & os.ST_NOEXEC
+
+
+@pytest.fixture(autouse=True)
+def _every_answer_was_closed() -> Iterator[None]:
+    """One that is read half and kept holds its request open, and the next test would ask the panel from within it."""
+    yield
+    assert not flask.has_app_context(), "close the answer, or read it to its end"
 
 
 @pytest.fixture(scope="session")

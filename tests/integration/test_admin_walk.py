@@ -81,8 +81,11 @@ def test_what_belongs_to_others_is_as_good_as_not_there(app: Flask) -> None:
 def test_no_page_has_an_inline_script_or_style_or_asks_another_site(app: Flask) -> None:
     browser = signed_in(app)
     values = furnish(User.get())
-    pages = [browser.get(route.path) for route in routes(app, values) if route.method == "GET"]
-    read = [page.text for page in [*pages, browser.get("/nope")] if page.mimetype == "text/html"]
+    read = []
+    for path in [*(route.path for route in routes(app, values) if route.method == "GET"), "/nope"]:
+        page = browser.get(path)
+        read += [page.text] if page.mimetype == "text/html" else []
+        page.close()
     assert len(read) > 10
     for page in read:
         for forbidden in ("<style", " style=", "<script>", " onclick=", 'src="http', 'href="http'):

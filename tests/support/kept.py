@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -37,34 +35,41 @@ WHERE s.relkind = 'S' AND c.relname NOT IN ('migratehistory', 'migratejournal')
 
 
 class KeptDatabase:
+    """Emptied over one lasting session: a new one would first have to learn what the database holds."""
+
     def __init__(self, server: Server, template: str) -> None:
         self._server, self._template = server, template
         self._url: DatabaseUrl | None = None
+        self._session: Connection | None = None
         self._fingerprint: object = None
 
     def fresh(self) -> DatabaseUrl:
         """The database, as the template is."""
-        if self._url is None or not self._is_emptied(self._url):
+        if self._url is None or not self._is_emptied():
             self.drop()
             self._url = create_database(self._server, template=self._template)
-            with closing(connect(self._url)) as connection:
-                self._fingerprint = _fingerprint(connection)
+            self._session = connect(self._url)
+            self._session.autocommit = True
+            self._fingerprint = _fingerprint(self._session)
         return self._url
 
     def drop(self) -> None:
+        if self._session:
+            self._session.close()
         if self._url:
             drop_database(self._server, self._url)
-        self._url = None
+        self._url = self._session = None
 
-    def _is_emptied(self, url: DatabaseUrl) -> bool:
+    def _is_emptied(self) -> bool:
+        """False where a test has changed more than rows, or has ended the session."""
+        if self._session is None:
+            return False
         try:
-            with closing(connect(url)) as connection:
-                connection.autocommit = True
-                with connection.cursor() as cursor:
-                    cursor.execute(_OTHERS, [connection.info.backend_pid])
-                if _fingerprint(connection) != self._fingerprint:
-                    return False
-                _empty(connection)
+            with self._session.cursor() as cursor:
+                cursor.execute(_OTHERS, [self._session.info.backend_pid])
+            if _fingerprint(self._session) != self._fingerprint:
+                return False
+            _empty(self._session)
         except psycopg2.Error:
             return False
         return True

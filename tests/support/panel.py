@@ -15,10 +15,10 @@ from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
-from service.admin import create_app
 from service.config import Config
 from service.models import User
 from service.url import DatabaseUrl
+from tests.support.kept_panel import kept_panel
 from tests.support.processes import as_text
 
 EMAIL, PASSWORD = "dana@example.org", "a long enough password"
@@ -45,7 +45,7 @@ COMPILED = Compiled()
 
 def panel(url: DatabaseUrl, migrations: Path | str = "", **settings: str) -> Flask:
     environ = {"DATABASE_URL": as_text(url), "SECRET_KEY": "a key of the tests", "MIGRATIONS_DIR": str(migrations)}
-    app = create_app(Config.from_env(environ | settings))
+    app = kept_panel(Config.from_env(environ | settings))
     app.jinja_env.bytecode_cache = COMPILED
     return app
 
@@ -92,7 +92,8 @@ def signed_in(app: Flask, email: str = EMAIL) -> Browser:
     if not User.select().where(User.email == email).exists():
         add_user(email)
     browser = Browser(app)
-    assert browser.sign_in(email).status_code == 303
+    answer = browser.sign_in(email)
+    assert answer.status_code == 303, answer.text
     return browser
 
 

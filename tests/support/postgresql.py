@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import make_dsn
 
 from service.url import DatabaseUrl, parse
@@ -202,19 +204,22 @@ def connect(url: DatabaseUrl) -> Connection:
 def create_database(server: Server, *, template: str = "template0") -> DatabaseUrl:
     """A new database, a copy of the template; nobody may be connected to the template meanwhile."""
     name = f"slipway_test_{os.getpid()}_{next(_numbers)}"
-    _administer(server, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    with _administering(server) as cursor:
+        # From PostgreSQL 15 on, a copy goes page by page through the log unless told not to: twice the time here.
+        by_file = " STRATEGY file_copy" if cursor.connection.server_version >= 15_00_00 else ""
+        names = map(sql.Identifier, (name, template))
+        cursor.execute(sql.SQL(f"CREATE DATABASE {{}} TEMPLATE {{}}{by_file}").format(*names))
     return server.url(name)
 
 
 def drop_database(server: Server, url: DatabaseUrl) -> None:
-    _administer(server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", url.name)
+    with _administering(server) as cursor:
+        cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(url.name)))
 
 
-def _administer(server: Server, statement: str, *names: str) -> None:
-    connection = connect(server.url())
-    try:
+@contextmanager
+def _administering(server: Server) -> Iterator[Cursor]:
+    with closing(connect(server.url())) as connection:
         connection.autocommit = True  # CREATE DATABASE refuses to run in a transaction
         with connection.cursor() as cursor:
-            cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
-    finally:
-        connection.close()
+            yield cursor
