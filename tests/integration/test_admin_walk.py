@@ -83,9 +83,9 @@ def test_no_page_has_an_inline_script_or_style_or_asks_another_site(app: Flask) 
     values = furnish(User.get())
     read = []
     for path in [*(route.path for route in routes(app, values) if route.method == "GET"), "/nope"]:
-        page = browser.get(path)
-        read += [page.text] if page.mimetype == "text/html" else []
-        page.close()
+        answer = browser.get(path)
+        read += [answer.text] if answer.mimetype == "text/html" else []
+        answer.close()
     assert len(read) > 10
     for page in read:
         for forbidden in ("<style", " style=", "<script>", " onclick=", 'src="http', 'href="http'):
