@@ -11,12 +11,45 @@ from service import environment
 from service.environment import ConfigError
 from service.url import ROOT, BadUrl, DatabaseUrl, parse
 
-__all__ = ["Config", "ConfigError"]
+__all__ = ["Config", "ConfigError", "RunnerConfig"]
 
 _SECRETS = {"api_keys", "mcp_servers", "secret_key", "lasting_key", "admin_password", "telegram_bot_token"}
 
 
+class RunnerConfig(NamedTuple):
+    """What `migrate` goes by. A mistake in what is not here is told by the process that it concerns."""
+
+    database_url: DatabaseUrl
+    migration_database_url: DatabaseUrl
+    migrations_dir: Path
+    models: str
+    seeder: str
+    run_migrations: bool
+    release: str
+    database_wait: float
+    gate_wait: float
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> RunnerConfig:
+        """Read every setting; ConfigError names the first variable that can't be used."""
+        env = _Environment(environment.variables() if environ is None else environ)
+        database_url = env.url("DATABASE_URL", environment.DATABASE_URL)
+        return cls(
+            database_url=database_url,
+            migration_database_url=env.first_url(environment.MIGRATION_URLS) or database_url,
+            migrations_dir=ROOT / env.text("MIGRATIONS_DIR", environment.MIGRATIONS_DIR),
+            models=env.text("MIGRATIONS_MODELS", "service.models"),
+            seeder=env.text("MIGRATIONS_SEED", "service.seed:run"),
+            run_migrations=env.flag("RUN_MIGRATIONS", default=False),
+            release=env.text("RELEASE", ""),
+            database_wait=env.number("DATABASE_WAIT", 30.0),
+            gate_wait=env.number("SCHEMA_WAIT", 60.0),
+        )
+
+
 class Config(NamedTuple):
+    """What panel and worker go by; the first of it is the runner's."""
+
     database_url: DatabaseUrl
     migration_database_url: DatabaseUrl
     migrations_dir: Path
@@ -63,17 +96,8 @@ class Config(NamedTuple):
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
         """Read every setting; ConfigError names the first variable that can't be used."""
         env = _Environment(environment.variables() if environ is None else environ)
-        database_url = env.url("DATABASE_URL", environment.DATABASE_URL)
         return cls(
-            database_url=database_url,
-            migration_database_url=env.first_url(environment.MIGRATION_URLS) or database_url,
-            migrations_dir=ROOT / env.text("MIGRATIONS_DIR", environment.MIGRATIONS_DIR),
-            models=env.text("MIGRATIONS_MODELS", "service.models"),
-            seeder=env.text("MIGRATIONS_SEED", "service.seed:run"),
-            run_migrations=env.flag("RUN_MIGRATIONS", default=False),
-            release=env.text("RELEASE", ""),
-            database_wait=env.number("DATABASE_WAIT", 30.0),
-            gate_wait=env.number("SCHEMA_WAIT", 60.0),
+            **RunnerConfig.from_env(environ)._asdict(),
             secret_key=env.secret("SECRET_KEY") or os.urandom(32).hex(),
             lasting_key=env.secret("SECRET_KEY"),
             admin_email=env.email("ADMIN_EMAIL"),

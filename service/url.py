@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,6 +13,8 @@ MEMORY = ":memory:"
 _POSTGRESQL_SCHEMES = {"postgres", "postgresql", "postgresql+psycopg2"}
 # Prisma's own parameters, which libpq would refuse; they say nothing about where the database is.
 _PRISMA_ONLY = {"pgbouncer", "connection_limit", "pool_timeout", "statement_cache_size"}
+# A name, or an address of IPv6 in brackets; and a port of its own.
+_PLACE = re.compile(r"(?:\[(?P<address>[^\[\]]+)\]|(?P<name>[^\[\]:]+))(?::(?P<port>\d{1,5}))?")
 
 
 class BadUrl(ValueError):
@@ -41,7 +44,9 @@ class DatabaseUrl(NamedTuple):
         if self.is_sqlite:
             return f"SQLite database {self.name}"
         given = self.libpq()
-        where = f"{given.get('host', 'the local socket')}:{given.get('port', self.port)}"
+        hosts = given.get("host", "the local socket").split(",")
+        ports = given.get("port", str(self.port)).split(",")
+        where = " or ".join(f"{host}:{ports[min(number, len(ports) - 1)]}" for number, host in enumerate(hosts))
         return f'PostgreSQL database "{given["dbname"]}" at {where} as user "{given.get("user", "(default)")}"'
 
     def libpq(self) -> dict[str, str]:
@@ -59,7 +64,8 @@ class DatabaseUrl(NamedTuple):
 
 def parse(text: str) -> DatabaseUrl:
     """Take apart `sqlite:///path`, `file:./path` (both relative to the project's root), `postgres://…` or
-    `postgresql://…?sslmode=…`; user, password and name may be percent-encoded. Raises BadUrl."""
+    `postgresql://one:5432,two:5432/name?target_session_attrs=…`; user, password and name may be percent-encoded.
+    Raises BadUrl."""
     scheme, separator, rest = text.strip().partition(":")
     if scheme in ("sqlite", "file") and separator:
         return DatabaseUrl("sqlite", _sqlite_path(scheme, rest))
@@ -86,7 +92,8 @@ def _sqlite_path(scheme: str, rest: str) -> str:
 def _postgresql(text: str) -> DatabaseUrl:
     try:
         parts = urlsplit(text)
-        port = parts.port or 5432
+        place = parts.netloc.rpartition("@")[2]
+        port = (0 if "," in place else parts.port) or 5432
     except ValueError:
         raise BadUrl("its host or port can't be read; percent-encode special characters in the password") from None
     path = parts.path.lstrip("/")
@@ -95,16 +102,29 @@ def _postgresql(text: str) -> DatabaseUrl:
     name = unquote(path)
     if not name:
         raise BadUrl("it names no database: postgresql://user:password@host:5432/NAME")
-    query = dict(parse_qsl(parts.query))
+    several = _several(place)
+    query = several | dict(parse_qsl(parts.query))
     schema = query.pop("schema", None)
     if schema and schema != "public":
         query["options"] = f"{query.get('options', '')} -csearch_path={schema}".strip()
     return DatabaseUrl(
         "postgresql",
         name,
-        host=parts.hostname or query.get("host", ""),
+        host="" if several else parts.hostname or query.get("host", ""),
         port=port,
         user=unquote(parts.username or ""),
         password=unquote(parts.password or ""),
         options=tuple((key, value) for key, value in query.items() if key not in _PRISMA_ONLY),
     )
+
+
+def _several(place: str) -> dict[str, str]:
+    """The parameters for more hosts than one, which libpq tries in turn; nothing where there is no comma."""
+    if "," not in place:
+        return {}
+    found = [_PLACE.fullmatch(each) for each in place.split(",")]
+    if None in found:
+        raise BadUrl("one of its hosts can't be read; several are written host1:5432,host2:5432")
+    hosts = [match["address"] or match["name"] for match in found if match]
+    ports = [match["port"] or "5432" for match in found if match]
+    return {"host": ",".join(hosts), "port": ",".join(ports)}

@@ -51,6 +51,10 @@ _WHERE = (
         r"starting up|shutting down|in recovery|is not accepting connections|not yet accepting",
         "It starts, stops or recovers: try again when it answers, or wait for it longer with --wait SECONDS.",
     ),
+    (
+        r"session is (not )?read-only|server is (not )?in hot standby",
+        "None of the hosts in DATABASE_URL is what its target_session_attrs asks for.",
+    ),
     (r"could not translate host name", "Correct the host in DATABASE_URL."),
     (r"definition of service .* not found", "Name a service of ~/.pg_service.conf, or of the file in PGSERVICEFILE."),
     (r"file is not a database", "It is another file, or an encrypted one: correct DATABASE_URL."),
@@ -86,8 +90,14 @@ _WHAT = (
         "`REASSIGN OWNED BY OWNER TO {user}`.",
     ),
     (
+        r"prepared statement .* (already exists|does not exist)",
+        "It belongs to its session, and a pooler changes that from one transaction to the next: take PREPARE out of "
+        "the file, or name the server itself in MIGRATION_DATABASE_URL.",
+    ),
+    (
         r"read-only transaction",
-        "This is a replica, or set to be read only: name the primary in DATABASE_URL, or run `ALTER DATABASE {name} "
+        "This is a replica, or set to be read only: name the primary in DATABASE_URL (of several hosts, "
+        "?target_session_attrs=read-write finds it), or run `ALTER DATABASE {name} "
         "RESET default_transaction_read_only`.",
     ),
     (

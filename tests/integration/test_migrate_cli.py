@@ -280,3 +280,23 @@ def test_seconds_that_no_server_could_wait_are_refused(
     with pytest.raises(SystemExit):
         migrate("deploy", "--lock-timeout", seconds)
     assert "a number of seconds, from 0 to 2,000,000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["deploy", "status", "wait", "validate", "journal"])
+def test_a_wrong_setting_of_another_process_stops_nothing(
+    migrate: Command, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """Neither where there is work nor where there is none; the process that goes by it says what is wrong."""
+    for name in ("WORKER_PORT", "LEASE_SECONDS", "TELEGRAM_GROUPS", "ADMIN_EMAIL"):
+        monkeypatch.setenv(name, "nonsense")
+    monkeypatch.setenv("SCHEMA_WAIT", "0")
+    assert "nonsense" not in "".join(migrate(word)[1:])
+    monkeypatch.setenv("WORKER_PORT", "8001")
+    assert migrate("deploy").code == 0
+    monkeypatch.setenv("WORKER_PORT", "nonsense")
+    assert migrate(word).code == 0
+
+
+def test_a_seed_goes_by_all_settings(migrate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKER_PORT", "nonsense")
+    assert migrate("seed") == (2, "", "WORKER_PORT is 'nonsense'; use a whole number from 0 to 65535.\n")

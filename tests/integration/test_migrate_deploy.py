@@ -10,7 +10,7 @@ from service.migrate import runner
 from service.migrate.errors import BrokenScript, MigrationFailed, Refused
 from service.migrate.history import History, Ledger
 from service.migrate.session import Event
-from service.url import DatabaseUrl
+from service.url import DatabaseUrl, parse
 from tests.support.migrations import applied, rows, table, tables, target, write
 
 
@@ -291,3 +291,11 @@ def test_a_default_is_set_without_touching_a_row(database_url: DatabaseUrl, tmp_
 def test_a_folder_without_migrations_is_up_to_date(database_url: DatabaseUrl, tmp_path: Path) -> None:
     assert runner.deploy(target(database_url, tmp_path)).total == 0
     assert tables(database_url) == set()
+
+
+def test_of_several_hosts_the_one_that_answers_is_taken(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    write(tmp_path, "001_a", table("a"))
+    hosts = f"{postgresql_url.host}:1,{postgresql_url.host}:{postgresql_url.port}"
+    url = parse(f"postgresql://{postgresql_url.user}@{hosts}/{postgresql_url.name}?target_session_attrs=read-write")
+    assert runner.deploy(target(url, tmp_path)).newest == "001_a"
+    assert applied(postgresql_url) == ["001_a"]

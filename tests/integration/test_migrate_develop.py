@@ -64,6 +64,23 @@ def test_an_empty_migration_is_ready_to_be_filled(project: Project) -> None:
     assert project.migrate("deploy")[0] == 0
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_dev_does_not_apply_what_failed_when_it_was_tried(project: Project) -> None:
+    project.models(MODELS.replace("notes = pw.JSONField(default=dict)", "notes = pw.DateTimeField()"))
+    assert project.migrate("dev", "bots")[0] == 0
+    project.models(MODELS.replace("notes = pw.JSONField(default=dict)", "notes = pw.BooleanField()"))
+    code, said = project.migrate("dev", "flag")
+    created, fails, *_, last = said.splitlines()
+    assert (code, created) == (1, f"Created {project.migrations / '002_flag.py'}")
+    assert fails.startswith("  it fails: cannot cast type timestamp")
+    assert last == (
+        "Nothing was applied: correct 002_flag.py and run `migrate deploy`; or remove it, change the models and run "
+        "this again."
+    )
+    assert applied(project.url) == ["001_bots"]
+    assert (project.migrations / "002_flag.py").exists()
+
+
 def test_dev_writes_applies_and_checks(project: Project) -> None:
     code, said = project.migrate("dev", "bots")
     assert code == 0, said

@@ -144,3 +144,18 @@ def test_a_schema_may_be_called_anything(postgresql_url: DatabaseUrl, tmp_path: 
     write(tmp_path, "003_b", "migrator.sql('ALTER TABLE \"My App\".a ADD CHECK (t <> 1::text)')")
     runner.deploy(target(postgresql_url, tmp_path))
     assert verify.verify(postgresql_url, tmp_path).drift == ()
+
+
+def test_what_one_migration_has_prepared_is_not_in_the_way_of_the_next(
+    postgresql_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    for name in ("001_a", "002_b"):
+        put(tmp_path, name, f"PREPARE made AS SELECT 1; CREATE TABLE {name[4:]} (id INTEGER)")
+    assert runner.deploy(target(postgresql_url, tmp_path)).newest == "002_b"
+
+
+def test_what_is_prepared_twice_is_no_table_that_is_there_already(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    put(tmp_path, "001_a", "PREPARE made AS SELECT 1; PREPARE made AS SELECT 2")
+    with pytest.raises(MigrationFailed, match='prepared statement "made" already exists') as failure:
+        runner.deploy(target(postgresql_url, tmp_path))
+    assert str(failure.value).splitlines()[-1].startswith("It belongs to its session, and a pooler changes that ")

@@ -10,6 +10,10 @@ from service.url import DatabaseUrl
 SERVER = DatabaseUrl("postgresql", "shop", host="db", user="app", password="hunter2")
 FILE = DatabaseUrl("sqlite", "/srv/data/shop.db")
 
+PREPARED = (
+    "It belongs to its session, and a pooler changes that from one transaction to the next: take PREPARE out of the "
+    "file, or name the server itself in MIGRATION_DATABASE_URL."
+)
 CONNECTING = {
     'database "shop" does not exist': "Make it with `CREATE DATABASE shop`, or correct the name in DATABASE_URL.",
     'role "app" does not exist': (
@@ -26,6 +30,7 @@ CONNECTING = {
     'no pg_hba.conf entry for host "10.0.0.7", user "app", database "shop", SSL encryption': (
         "The server's pg_hba.conf has to let in this host, user and database."
     ),
+    "session is read-only": "None of the hosts in DATABASE_URL is what its target_session_attrs asks for.",
     "server does not support SSL, but SSL was required": (
         "Take sslmode out of DATABASE_URL, or turn encryption on at the server (`ssl = on`)."
     ),
@@ -95,10 +100,12 @@ WORKING = {
         "`REASSIGN OWNED BY OWNER TO app`."
     ),
     "cannot execute CREATE TABLE in a read-only transaction": (
-        "This is a replica, or set to be read only: name the primary in DATABASE_URL, or run "
-        "`ALTER DATABASE shop RESET "
+        "This is a replica, or set to be read only: name the primary in DATABASE_URL (of several hosts, "
+        "?target_session_attrs=read-write finds it), or run `ALTER DATABASE shop RESET "
         "default_transaction_read_only`."
     ),
+    'prepared statement "S_1" already exists': PREPARED,
+    'prepared statement "plan" does not exist': PREPARED,
     "no schema has been selected to create in": (
         "Its search_path names no schema that is there: `ALTER ROLE app RESET search_path`."
     ),

@@ -47,6 +47,25 @@ def test_a_socket_directory_may_stand_in_the_query() -> None:
     assert parse("postgresql:///bot?host=/run/postgresql").libpq()["host"] == "/run/postgresql"
 
 
+def test_several_hosts_are_left_to_libpq_each_with_its_port() -> None:
+    url = parse("postgresql://bot:p@one:6432,two,[::1]:7432/bot?target_session_attrs=read-write")
+    assert url.libpq() == {
+        "dbname": "bot",
+        "host": "one,two,::1",
+        "port": "6432,5432,7432",
+        "user": "bot",
+        "password": "p",
+        "target_session_attrs": "read-write",
+        "client_encoding": "utf8",
+    }
+    assert str(url) == 'PostgreSQL database "bot" at one:6432 or two:5432 or ::1:7432 as user "bot"'
+
+
+def test_several_hosts_may_stand_in_the_query_with_one_port_for_all() -> None:
+    url = parse("postgresql://bot@/bot?host=one,two&port=6432")
+    assert str(url) == 'PostgreSQL database "bot" at one:6432 or two:6432 as user "bot"'
+
+
 def test_parameters_that_only_prisma_knows_are_left_out_and_its_schema_is_understood() -> None:
     url = parse("postgresql://bot@db/bot?pgbouncer=true&connection_limit=1&schema=chat")
     assert dict(url.options) == {"options": "-csearch_path=chat"}
@@ -65,6 +84,8 @@ def test_parameters_that_only_prisma_knows_are_left_out_and_its_schema_is_unders
         ("postgresql://bot@db", "it names no database"),
         ("postgresql://bot@db:port/bot", "host or port"),
         ("postgresql://bot:a[b@db/bot", "host or port"),
+        ("postgresql://bot@one,:5432/bot", "several are written host1:5432,host2:5432"),
+        ("postgresql://bot@one:5432,two:port/bot", "several are written host1:5432,host2:5432"),
     ],
 )
 def test_what_can_not_be_used_is_explained_in_words(text: str, words: str) -> None:

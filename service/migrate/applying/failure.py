@@ -28,6 +28,8 @@ _OF_PSQL = (
         "Rows that stand in the file are for psql alone: write them as INSERT, as `pg_dump --inserts` does.",
     ),
 )
+# What is prepared, or a cursor, is no part of a schema.
+_ALREADY_THERE = re.compile(r"^(?!prepared|cursor).*(already exists|duplicate column)")
 _NOTHING = "it was rolled back and nothing of it remains."
 _ENDED = (
     "Look at the database and undo by hand what stands. Then take commit and rollback out of the file, or write "
@@ -101,7 +103,7 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], command: st
         return f"It has to be outside of a transaction: write `{flag}` at the top of {file.path.name}."
     if file.is_sql and (way_out := next((told for said, told in _OF_PSQL if reason.startswith(said)), "")):
         return way_out
-    if command == "deploy" and re.search("already exists|duplicate column", reason):
+    if command == "deploy" and _ALREADY_THERE.search(reason):
         return (
             "If the database already has all that this migration makes, record it: "
             f"migrate resolve --applied {file.name} (or see how far it is: migrate resolve --detect)"

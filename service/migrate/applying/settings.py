@@ -10,7 +10,7 @@ from service.migrate.connection import Connection
 from service.migrate.errors import Refused
 
 # What psycopg2 has set on connecting is set again.
-_ALL = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; SET datestyle = ISO; DISCARD TEMP"
+_ALL = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; SET datestyle = ISO; DISCARD TEMP; DEALLOCATE ALL"
 # A pooler's session is not ours: others may rely on what it was begun with.
 _POOLED = "RESET ROLE; RESET search_path"
 _WORDS = {"role", "search_path", "schema", "authorization"}

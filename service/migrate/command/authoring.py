@@ -5,41 +5,56 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from service.config import Config
+from service.config import RunnerConfig
 from service.migrate.command import commands, terminal
 from service.migrate.errors import Refused
 
 if TYPE_CHECKING:
     import argparse
 
+    from service.migrate.drafting.draft import Written
 
-def create(options: argparse.Namespace, config: Config) -> int:
+
+def create(options: argparse.Namespace, config: RunnerConfig) -> int:
+    from service.migrate.drafting import draft
+
+    if options.auto:
+        _draft(options, config)
+    else:
+        print(f"Created {draft.empty(config.migrations_dir, options.name)}")
+    return 0
+
+
+def _draft(options: argparse.Namespace, config: RunnerConfig) -> Written | None:
+    """Write the migration that the models ask for, and say what its author has to look at."""
     from service.migrate.drafting import develop, draft, renames
 
-    if not options.auto:
-        print(f"Created {draft.empty(config.migrations_dir, options.name)}")
-        return 0
     wishes = renames.Wishes(tuple(options.rename), options.no_rename, _ask_rename if sys.stdin.isatty() else None)
     models = develop.load_models(config.models)
     written = draft.create(config.migration_database_url, config.migrations_dir, options.name, models, wishes)
     if written is None:
         print("The models ask for no change; nothing was written.")
-        return 0
-    print(f"Created {written.path}")
+        return None
+    print(f"Created {written.path}", flush=True)
     for note in written.notes:
         print(f"  {note}", file=sys.stderr)
-    return 0
+    return written
 
 
-def dev(options: argparse.Namespace, config: Config) -> int:
-    options.auto = True
-    code = create(options, config)
-    if options.create_only or code:
-        return code
+def dev(options: argparse.Namespace, config: RunnerConfig) -> int:
+    written = _draft(options, config)
+    if options.create_only:
+        return 0
+    if written and written.is_broken:
+        return terminal.problem(
+            f"Nothing was applied: correct {written.path.name} and run `migrate deploy`; or remove it, change the "
+            "models and run this again.",
+            1,
+        )
     return commands.deploy(options, config) or _check_models(config)
 
 
-def reset(options: argparse.Namespace, config: Config) -> int:
+def reset(options: argparse.Namespace, config: RunnerConfig) -> int:
     from service.migrate.drafting import develop
 
     url = config.migration_database_url
@@ -50,7 +65,7 @@ def reset(options: argparse.Namespace, config: Config) -> int:
     return commands.deploy(options, config)
 
 
-def push(options: argparse.Namespace, config: Config) -> int:
+def push(options: argparse.Namespace, config: RunnerConfig) -> int:
     from service.migrate.drafting import develop
 
     url = config.migration_database_url
@@ -62,14 +77,14 @@ def push(options: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def pull(_options: argparse.Namespace, config: Config) -> int:
+def pull(_options: argparse.Namespace, config: RunnerConfig) -> int:
     from service.migrate.drafting import develop
 
     print(develop.pull(config.migration_database_url), end="")
     return 0
 
 
-def validate(options: argparse.Namespace, config: Config) -> int:
+def validate(options: argparse.Namespace, config: RunnerConfig) -> int:
     from service.migrate import files
 
     found = files.scan(config.migrations_dir)
@@ -87,7 +102,7 @@ def validate(options: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def _check_models(config: Config) -> int:
+def _check_models(config: RunnerConfig) -> int:
     left = model_changes(config)
     if left:
         return terminal.problem("The models and the migrations still differ:\n" + "\n".join(left), 1)
@@ -95,7 +110,7 @@ def _check_models(config: Config) -> int:
     return 0
 
 
-def model_changes(config: Config) -> list[str]:
+def model_changes(config: RunnerConfig) -> list[str]:
     """How the tables of the migrations differ from those of the models; nothing where they agree."""
     from service.migrate.drafting import develop, draft
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from service.config import Config
+from service.config import RunnerConfig
 from service.migrate import runner, words
 from service.migrate.command import show, terminal
 from service.migrate.errors import Refused
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
 
-def deploy(options: argparse.Namespace, config: Config) -> int:
+def deploy(options: argparse.Namespace, config: RunnerConfig) -> int:
     target = _target(options, config)
     terminal.say(options, words.running(str(target.url)))
     outcome = runner.deploy(target, out_of_order=options.out_of_order)
@@ -29,7 +29,7 @@ def deploy(options: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def status(options: argparse.Namespace, config: Config) -> int:
+def status(options: argparse.Namespace, config: RunnerConfig) -> int:
     from service.migrate import report
 
     found = report.read(config.migration_database_url, config.migrations_dir, wait=options.wait or 0.0)
@@ -42,7 +42,7 @@ def status(options: argparse.Namespace, config: Config) -> int:
     return 0 if found.is_current else 1
 
 
-def journal(options: argparse.Namespace, config: Config) -> int:
+def journal(options: argparse.Namespace, config: RunnerConfig) -> int:
     from service.migrate import report
 
     url = config.migration_database_url
@@ -55,7 +55,7 @@ def journal(options: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def resolve(options: argparse.Namespace, config: Config) -> int:
+def resolve(options: argparse.Namespace, config: RunnerConfig) -> int:
     target = _target(options, config)
     if options.detect:
         found = runner.detect(target)
@@ -70,7 +70,7 @@ def resolve(options: argparse.Namespace, config: Config) -> int:
     return terminal.print_json(outcome.as_json()) if options.json else 0
 
 
-def rollback(options: argparse.Namespace, config: Config) -> int:
+def rollback(options: argparse.Namespace, config: RunnerConfig) -> int:
     def confirm(names: Sequence[str]) -> None:
         terminal.confirm(
             f"This undoes {', '.join(reversed(names))} and destroys the data in what it takes away.", options.yes
@@ -87,7 +87,7 @@ def rollback(options: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def verify(options: argparse.Namespace, config: Config) -> int:
+def verify(options: argparse.Namespace, config: RunnerConfig) -> int:
     from service.migrate.command import authoring
     from service.migrate.proving import verify as verifier
 
@@ -106,20 +106,22 @@ def verify(options: argparse.Namespace, config: Config) -> int:
     return 0 if found.is_clean and not differences else 1
 
 
-def seed(_options: argparse.Namespace, config: Config) -> int:
+def seed(_options: argparse.Namespace, config: RunnerConfig) -> int:
     import importlib
+
+    from service.config import Config
 
     module, _, function = config.seeder.partition(":")
     try:
         run = getattr(importlib.import_module(module), function or "run")
     except (ImportError, AttributeError) as error:
         raise Refused(f"Can't load the seed {config.seeder}: {error}. Name it with MIGRATIONS_SEED.") from None
-    for line in run(config):
+    for line in run(Config.from_env()._replace(**config._asdict())):
         print(line)
     return 0
 
 
-def wait(options: argparse.Namespace, config: Config) -> int:
+def wait(options: argparse.Namespace, config: RunnerConfig) -> int:
     from service.migrate import gate
 
     seconds = config.gate_wait if options.timeout is None else options.timeout
@@ -143,7 +145,7 @@ def _reason(options: argparse.Namespace) -> str:
     return str(options.why)
 
 
-def _target(options: argparse.Namespace, config: Config) -> Target:
+def _target(options: argparse.Namespace, config: RunnerConfig) -> Target:
     return Target(
         config.migration_database_url,
         config.migrations_dir,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.config import Config, ConfigError
+from service.config import ConfigError, RunnerConfig
 from service.migrate import advice, connection
 from service.migrate.command import commands, defaults
 from service.migrate.errors import MigrateError
@@ -19,7 +19,7 @@ from service.url import BadUrl, parse
 if TYPE_CHECKING:
     import argparse
 
-Command = Callable[["argparse.Namespace", Config], int]
+Command = Callable[["argparse.Namespace", RunnerConfig], int]
 
 
 def main(words: Sequence[str], left: Sequence[Any] = ()) -> int:
@@ -27,7 +27,7 @@ def main(words: Sequence[str], left: Sequence[Any] = ()) -> int:
     options = defaults.options(commands, words) or _parsed(words)
     options.left = next(iter(left), None)
     try:
-        config = _with_options(Config.from_env(), options)
+        config = _with_options(RunnerConfig.from_env(), options)
         command: Command = options.command
         return command(options, config)
     except ConfigError as error:
@@ -54,7 +54,7 @@ def _parsed(words: Sequence[str]) -> Any:
     return arguments.parser(words).parse_args(words)
 
 
-def _with_options(config: Config, options: argparse.Namespace) -> Config:
+def _with_options(config: RunnerConfig, options: argparse.Namespace) -> RunnerConfig:
     try:
         url = parse(options.database_url) if options.database_url else None
     except BadUrl as error:

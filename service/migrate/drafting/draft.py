@@ -42,6 +42,7 @@ def rollback(migrator: Migrator, database: pw.Database, *, fake: bool = False) -
 {rollback}
 '''
 _EMPTY = '    pass  # for example: migrator.add_fields("chatbots", color=pw.CharField(null=True))'
+_FAILS = "it fails: "
 _WITHOUT_OPERATIONS = "The models ask for something that can't be drafted; write it with `migrate create NAME`:"
 
 
@@ -51,6 +52,11 @@ class Written:
 
     path: Path
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it was tried, and can't be applied."""
+        return any(note.startswith(_FAILS) for note in self.notes)
 
 
 def empty(folder: Path, title: str) -> Path:
@@ -126,7 +132,7 @@ def _tried(
         draft = MigrationFile(name, len(found) + 1, str(path), contents.checksums(path.parent, [path.name])[0])
         trial = shadow.trial(url, found, draft)
     if trial.after is None:
-        return [f"it fails: {trial.problem}"]
+        return [f"{_FAILS}{trial.problem}"]
     notes = [f"still different: {line}" for line in agreement.differences(ground, trial.after, new)]
     if trial.back is None:
         return [*notes, f"its rollback fails: {trial.problem}"]
