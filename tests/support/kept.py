@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
@@ -19,9 +21,9 @@ SELECT (SELECT md5(string_agg(concat_ws(' ', c.relname, a.attname, a.atttypid, a
        (SELECT md5(string_agg(j::text, ',' ORDER BY j.id)) FROM migratejournal j),
        (SELECT count(*) FROM pg_constraint), (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_namespace)
 """
-_OTHERS = (
-    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
-)
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 _TABLES = """
 SELECT c.relname FROM pg_class c
 WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
@@ -65,14 +67,24 @@ class KeptDatabase:
         if self._session is None:
             return False
         try:
-            with self._session.cursor() as cursor:
-                cursor.execute(_OTHERS, [self._session.info.backend_pid])
+            _await_solitude(self._session)
             if _fingerprint(self._session) != self._fingerprint:
                 return False
             _empty(self._session)
         except psycopg2.Error:
             return False
         return True
+
+
+def _await_solitude(connection: Connection, seconds: float = 5.0) -> None:
+    """The server itself could wait for the end of a session, but looks for it only ten times a second."""
+    deadline = time.monotonic() + seconds
+    with connection.cursor() as cursor:
+        cursor.execute(_END_OTHERS)
+        while cursor.rowcount:
+            assert time.monotonic() < deadline, "a session of the test before does not end"
+            time.sleep(0.001)
+            cursor.execute(_END_OTHERS)
 
 
 def _fingerprint(connection: Connection) -> object:
