@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import flask
@@ -25,6 +26,19 @@ def pytest_configure() -> None:
     """Databases come and go here by the thousand: where there is room, they are kept in memory and wait for no disk."""
     if "TMPDIR" not in os.environ and is_roomy(MEMORY):
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Three for each two processors: many a test waits for a lock, a lease or a process of its own."""
+    processors = yield
+    return processors * 3 // 2
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays to the end: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def is_roomy(folder: Path) -> bool:
