@@ -19,10 +19,10 @@ from service.url import MEMORY, DatabaseUrl
 APPLICATION = "slipway-migrate"
 HOST = os.uname().nodename
 Statement = tuple[str, Sequence[Any]]
+COMMIT = "COMMIT"
 # What waiting rarely mends on a server; a few attempts still cover one that is making its database right now.
-_PERMANENT = re.compile(
-    r"authentication|does not exist|no pg_hba|permission denied|invalid|no password|not support SSL|certificate",
-    re.IGNORECASE,
+_PERMANENT = (
+    "(?i)authentication|does not exist|no pg_hba|permission denied|invalid|no password|not support SSL|certificate"
 )
 _PERMANENT_ATTEMPTS = 3
 _PAUSE = 2.0
@@ -65,14 +65,18 @@ class Connection:
         return self.execute(joined, [value for _, parameters in statements for value in parameters])
 
     @contextmanager
-    def transaction(self, begin: Callable[[], Any] | None = None) -> Iterator[Any]:
-        """`begin` sends BEGIN together with what else comes first, and the block gets what it returns."""
+    def transaction(
+        self, begin: Callable[[], Any] | None = None, end: Callable[[], Any] | None = None
+    ) -> Iterator[Any]:
+        """`begin` sends BEGIN together with what else comes first, and the block gets what it returns; `end` sends
+        COMMIT together with what else comes last."""
         began = time.monotonic()
         answer = begin() if begin else self.execute("BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN")
         self.has_begun(time.monotonic() - began)
         try:
             yield answer
-            self.execute("COMMIT")  # which fails on SQLite while somebody reads, and leaves the transaction open
+            # COMMIT fails on SQLite while somebody reads, and leaves the transaction open.
+            end() if end else self.execute(COMMIT)
         except BaseException:
             # A full disk or a lost connection has ended it already, and is what a person has to read.
             if self.raw.in_transaction if self.is_sqlite else not self.raw.closed:
@@ -142,7 +146,7 @@ def _attempts(url: DatabaseUrl, reason: str) -> float:
     """How many are worth while: a file that is no database will be none in a minute either."""
     if url.is_sqlite:
         return math.inf if "locked" in reason else 1
-    return _PERMANENT_ATTEMPTS if _PERMANENT.search(reason) else math.inf
+    return _PERMANENT_ATTEMPTS if re.search(_PERMANENT, reason) else math.inf
 
 
 def explain(error: BaseException) -> str:

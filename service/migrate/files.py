@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import re
 from collections import Counter
@@ -83,7 +82,11 @@ def outline(file: MigrationFile) -> Outline:
     applies. Raises Refused where it is not readable as Python or as text."""
     try:
         text = contents.text(file.place)
-        return _outline_of_sql(text) if file.is_sql else _outline_of_python(text, file.path.name)
+        if file.is_sql:
+            return _outline_of_sql(text)
+        from service.migrate import toplevel  # here: files in SQL go without ast
+
+        return toplevel.outline(text, file.path.name)
     except UnicodeDecodeError:
         raise Refused([Problem(file.name, f"{file.path.name} is not UTF-8 text.", "Save it as UTF-8.")]) from None
     except (SyntaxError, ValueError) as error:
@@ -161,37 +164,3 @@ def _outline_of_sql(text: str) -> Outline:
         touches=frozenset(re.findall(r'(?<=")[^"]+(?=")|\w+', flags.get("touches", "").lower())),
         is_empty=not text.strip(),
     )
-
-
-def _outline_of_python(text: str, name: str) -> Outline:
-    tree = ast.parse(text, name)
-    functions: set[str] = set()
-    flags: dict[str, Any] = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            functions.add(node.name)
-        elif isinstance(node, ast.ImportFrom | ast.Import):
-            functions.update(alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.List | ast.Tuple):
-            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-            flags.update(dict.fromkeys(names, _constant(node.value)))
-    touches = flags.get("touches")
-    return Outline(
-        frozenset(functions),
-        atomic=flags.get("atomic", True) is not False,
-        breaking=flags.get("breaking") is True,
-        touches=frozenset(str(name).lower() for name in touches) if isinstance(touches, list | tuple) else frozenset(),
-        backfills="backfill" in text and _asks_for(tree, "backfill"),  # looking at every node takes its time
-    )
-
-
-def _asks_for(tree: ast.Module, verb: str) -> bool:
-    return any(isinstance(node, ast.Attribute) and node.attr == verb for node in ast.walk(tree))
-
-
-def _constant(node: ast.expr) -> Any:
-    """The value of a literal; None where it is none."""
-    try:
-        return ast.literal_eval(node)
-    except ValueError:
-        return None

@@ -24,20 +24,18 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_n
 """
 
 _INDEX = r"(?P<name>\"[^\"]+\"|[\w.]+)"
-_BUILT = re.compile(
-    rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?{_INDEX}\s+ON\b", re.IGNORECASE
-)
-_DROPPED = re.compile(rf"DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?{_INDEX}", re.IGNORECASE)
-_REINDEXED = re.compile(r"REINDEX\b.*\bCONCURRENTLY\b", re.IGNORECASE | re.DOTALL)
+_BUILT = rf"(?i)CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?{_INDEX}\s+ON\b"
+_DROPPED = rf"(?i)DROP\s+INDEX\s+CONCURRENTLY\s+(?:IF\s+EXISTS\s+)?{_INDEX}"
+_REINDEXED = r"(?is)REINDEX\b.*\bCONCURRENTLY\b"
 # Statements that no transaction may hold; of any other one that refuses it, the database says so itself.
 _ALONE = re.compile(
     r"(VACUUM|PRAGMA|ATTACH|DETACH)\b|(CREATE|DROP|REINDEX|ALTER)\b.*\bCONCURRENTLY\b", re.IGNORECASE | re.DOTALL
 )
 # What can be done again, however far it came.
-_REPEATABLE = re.compile(r"(VACUUM|ANALYZE|CLUSTER|REINDEX|CHECKPOINT|PRAGMA|SET)\b", re.IGNORECASE)
+_REPEATABLE = r"(?i)(VACUUM|ANALYZE|CLUSTER|REINDEX|CHECKPOINT|PRAGMA|SET)\b"
 # active_sql_transaction, invalid_transaction_termination: PostgreSQL manual, appendix A.
 _REFUSALS = {"25001", "2D000"}
-_REFUSAL_OF_SQLITE = re.compile(r"(from within|inside) a transaction")
+_REFUSAL_OF_SQLITE = "(from within|inside) a transaction"
 _LEFT_BY_REINDEX = """
 SELECT quote_ident(c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 WHERE NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$'
@@ -54,7 +52,7 @@ def refuses_transaction(error: BaseException) -> bool:
     """Whether a statement failed for nothing but the transaction around it. Looks through Peewee's wrapping."""
     seen: BaseException | None = error
     while seen is not None:
-        if getattr(seen, "pgcode", None) in _REFUSALS or _REFUSAL_OF_SQLITE.search(str(seen)):
+        if getattr(seen, "pgcode", None) in _REFUSALS or re.search(_REFUSAL_OF_SQLITE, str(seen)):
             return True
         seen = seen.__cause__ or seen.__context__
     return False
@@ -62,20 +60,20 @@ def refuses_transaction(error: BaseException) -> bool:
 
 def has_happened(connection: Connection, sql: str) -> bool | None:
     """Whether a statement that may have been cut off did its work; None where the schema does not tell."""
-    if match := _BUILT.match(sql):
+    if match := re.match(_BUILT, sql):
         return _is_valid(connection, match["name"]) is True
-    if match := _DROPPED.match(sql):
+    if match := re.match(_DROPPED, sql):
         return _is_valid(connection, match["name"]) is None
-    return False if _REPEATABLE.match(sql) else None
+    return False if re.match(_REPEATABLE, sql) else None
 
 
 def clear_half_made(connection: Connection, sql: str) -> None:
     """Before a statement runs: drop what it, cut off, has left invalid. IF NOT EXISTS would be content with that."""
     if connection.is_sqlite:
         return
-    if (match := _BUILT.match(sql)) and _is_valid(connection, match["name"]) is False:
+    if (match := re.match(_BUILT, sql)) and _is_valid(connection, match["name"]) is False:
         connection.execute(f"DROP INDEX CONCURRENTLY {match['name']}")
-    if _REINDEXED.match(sql):
+    if re.match(_REINDEXED, sql):
         for (index,) in connection.execute(_LEFT_BY_REINDEX).fetchall():
             connection.execute(f"DROP INDEX CONCURRENTLY {index}")
 

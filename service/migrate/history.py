@@ -26,6 +26,8 @@ from service.migrate.words import moment
 _JOURNAL_COLUMNS = (
     "action, migration, step, steps, state, error, started, finished, host, pid, release"  # in the order of Attempt
 )
+# Of the attempt that this session has begun last.
+_NUMBER: Statement = (f"SELECT currval(pg_get_serial_sequence('{JOURNAL}', 'id'))", ())
 # The newest attempt at a migration is a rollback in which a step stands, or has begun.
 _HALF_UNDONE = ("rollback", "failed", '{"1": {"begun": false}}')
 _UNSETTLED = f"""
@@ -177,9 +179,14 @@ class History:
         if not progress.is_finished:
             progress.finish("done")
 
-    def applied(self, progress: Progress, duration_ms: int, then: str) -> None:
-        """As progress.applied; the attempt that comes next begins in the same transaction, which saves a commit."""
-        cursor = progress.applied(duration_ms, self._beginning("deploy", then))
+    def applied(self, progress: Progress, began: float, then: str, *commit: Statement) -> None:
+        """As progress.applied; the attempt at what comes `then`, if anything does, begins in the same transaction,
+        which saves a commit. `commit` is said in the same breath."""
+        if not then:
+            progress.applied(began, *commit)
+            return
+        number = [_NUMBER] if commit else []  # what the INSERT returns is lost behind the answer to COMMIT
+        cursor = progress.applied(began, self._beginning("deploy", then), *commit, *number)
         self._begun = Progress(self._connection, cursor.fetchone()[0], then)
 
     def _begin(

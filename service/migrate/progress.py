@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -61,12 +62,13 @@ class Progress:
     def has_begun(self, step: int) -> bool:
         return bool(self.checkpoints.get(str(step), {}).get("begun"))
 
-    def applied(self, duration_ms: int, *then: Statement) -> Any:
+    def applied(self, began: float, *then: Statement) -> Any:
         """Note how long it took, and that it is done. Call in the transaction of the claim: so they agree. `then` is
         said in the same breath; gives the cursor of the last one."""
-        time = f"UPDATE {HISTORY} SET duration_ms = ?, waited_ms = ? WHERE name = ?"
+        duration_ms = round((time.monotonic() - began) * 1000)
+        took = f"UPDATE {HISTORY} SET duration_ms = ?, waited_ms = ? WHERE name = ?"
         waited_ms = sum(round(wait.seconds * 1000) for wait in self.toll.waits()) or None
-        noted = (time, [duration_ms, waited_ms, self.migration])
+        noted = (took, [duration_ms, waited_ms, self.migration])
         cursor = self._connection.execute_all(noted, self._outcome("done"), *then)
         self.duration_ms, self.is_finished = duration_ms, True
         return cursor

@@ -174,7 +174,8 @@ def _apply(target: Target, database: Connection, history: History, decided: Plan
     pending = decided.pending[:only]
     if not pending:
         return
-    target.tell(Event("starting", detail=str(len(pending))))
+    is_python = not all(file.is_sql for file in pending)
+    target.tell(Event("starting", detail=str(len(pending)), is_python=is_python))
     known = [entry.file for entry in decided.entries if entry.applied and entry.file]
     with _applier(target, database, history, known) as applier:
         for file, then in zip(pending, (*pending[1:], None), strict=True):

@@ -37,7 +37,8 @@ _ATTEMPTS_BETWEEN_WORDS = 5
 
 class Event(NamedTuple):
     """Something that happened: to which migration, how long it took in seconds, and what else there is to say;
-    `tally` is how far a backfill is, after each batch; `waits` are the parts of its time that went by for others."""
+    `tally` is how far a backfill is, after each batch; `waits` are the parts of its time that went by for others;
+    `is_python` says of a start that some of it is Python, which may log."""
 
     kind: Kind
     migration: str = ""
@@ -45,6 +46,7 @@ class Event(NamedTuple):
     detail: str = ""
     tally: Tally | None = None
     waits: tuple[Wait, ...] = ()
+    is_python: bool = False
 
 
 class Target(NamedTuple):

@@ -84,16 +84,26 @@ def test_an_attempt_that_was_written_down_and_never_made_is_closed_by_the_next_d
     assert attempts == [("001_a", "done", None), ("002_b", "failed", "the process was killed"), ("002_b", "done", None)]
 
 
+@pytest.mark.parametrize("ending", ["py", "sql"])
+@pytest.mark.parametrize("is_last", [True, False])
 def test_a_commit_that_is_refused_leaves_a_failure_and_no_attempt_at_the_next(
-    postgresql_url: DatabaseUrl, tmp_path: Path
+    postgresql_url: DatabaseUrl, tmp_path: Path, ending: str, is_last: bool
 ) -> None:
+    """It is said in one breath with the end of this migration and the beginning of the next, and is told by itself."""
     folder = tmp_path / "migrations"
     late = "CREATE TABLE a (id INTEGER PRIMARY KEY, b INTEGER REFERENCES a DEFERRABLE INITIALLY DEFERRED)"
-    write(folder, "001_a", f'migrator.sql("{late}; INSERT INTO a VALUES (1, 2)")')
-    write(folder, "002_b", table("b"))
-    with pytest.raises(MigrationFailed, match="violates foreign key"):
+    refused = f"{late}; INSERT INTO a VALUES (1, 2)"
+    path = write(folder, "001_a", f"migrator.sql({refused!r})")
+    if ending == "sql":
+        path.rename(folder / "001_a.sql").write_text(refused)
+    if not is_last:
+        write(folder, "002_b", table("b"))
+    with pytest.raises(MigrationFailed, match="001_a failed; it was rolled back and nothing") as failure:
         runner.deploy(target(postgresql_url, folder))
-    assert [row[:2] for row in rows(postgresql_url, ATTEMPTS)] == [("001_a", "failed")]
+    why = 'insert or update on table "a" violates foreign key constraint "a_b_fkey"'
+    assert f"reason: {why}" in str(failure.value)
+    assert rows(postgresql_url, ATTEMPTS) == [("001_a", "failed", f"ForeignKeyViolation: {why}")]
+    assert rows(postgresql_url, "SELECT to_regclass('a'), (SELECT count(*) FROM migratehistory)") == [(None, 0)]
 
 
 def test_a_deploy_sends_few_statements_of_its_own_for_each_migration(

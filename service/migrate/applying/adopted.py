@@ -70,25 +70,34 @@ class SqliteDatabase(_Adopted, pw.SqliteDatabase):
 
 
 class PostgresqlDatabase(_Adopted, pw.PostgresqlDatabase):
-    _opening: Callable[[], None] | None = None
+    _opening: Callable[[], Any] | None = None
+    _closing: Callable[[], Any] | None = None
 
     @contextmanager
-    def begun_by(self, begin: Callable[[], Any]) -> Iterator[Any]:
-        """As atomic(), but its BEGIN is among what `begin` sends; gives what that returns."""
+    def framed(self, begin: Callable[[], Any], end: Callable[[], Any] | None) -> Iterator[Any]:
+        """As atomic(), but its BEGIN is among what `begin` sends, and its COMMIT among what `end` does; gives what
+        `begin` returns."""
         answers: list[Any] = []
         self._opening = lambda: answers.append(begin())
         try:
             with self.atomic():
                 self._opening = None
                 yield answers[0]
+                self._closing = end
         finally:
-            self._opening = None
+            self._opening = self._closing = None
 
     def begin(self, isolation_level: Any = None) -> None:
         if self._opening is None:
             super().begin(isolation_level)
         else:
             self._opening()
+
+    def commit(self) -> None:
+        if self._closing is None:
+            super().commit()
+        else:
+            self._closing()
 
     def has_lost_transaction(self) -> bool:
         return bool(self.connection_state().closed)

@@ -14,7 +14,7 @@ from service.migrate.applying.contention import OnBlocked, Watch
 from service.migrate.applying.engine import Engine
 from service.migrate.applying.failure import Place
 from service.migrate.applying.steps import Step
-from service.migrate.applying.transaction import read_only, transaction
+from service.migrate.applying.transaction import Last, read_only, transaction
 from service.migrate.applying.tries import Tries
 from service.migrate.connection import Connection, Statement
 from service.migrate.errors import BrokenScript, Overtaken, Refused, Unclear
@@ -112,21 +112,19 @@ class Applier:
     ) -> None:
         """The claim comes first: a second runner waits at the unique name, and then finds it taken."""
         mine = self._history.claim(file.name, file.checksum, "deploy", breaking=outline.breaking)
-        with self._transaction(outline, mine) as claimed:
+        next_name = then.name if then and files.outline(then).atomic else ""
+        last = functools.partial(self._history.applied, progress, began, next_name)
+        with self._transaction(outline, mine, last) as claimed:
             if claimed.rowcount != 1:
                 raise AlreadyApplied(file.name)
             with claim.held(self._connection, self._history, self._place):
                 self._run_together(self._engine.steps(file))
-            if then and files.outline(then).atomic:
-                self._history.applied(progress, _milliseconds(began), then.name)
-            else:
-                progress.applied(_milliseconds(began))
 
     def _apply_in_steps(self, file: MigrationFile, outline: Outline, began: float, progress: Progress) -> None:
         with self._stepped(file, outline, progress, self._engine.steps):
             if not self._history.record(file.name, file.checksum, "deploy", breaking=outline.breaking):
                 raise AlreadyApplied(file.name)
-            progress.applied(_milliseconds(began))
+            progress.applied(began)
 
     @contextmanager
     def _stepped(
@@ -225,8 +223,10 @@ class Applier:
             self._place.line = step.line
             step.run()
 
-    def _transaction(self, outline: Outline, first: Statement | None = None) -> AbstractContextManager[Any]:
-        return transaction(self._connection, self._database, self._patience, outline.touches, first)
+    def _transaction(
+        self, outline: Outline, first: Statement | None = None, last: Last | None = None
+    ) -> AbstractContextManager[Any]:
+        return transaction(self._connection, self._database, self._patience, outline.touches, first, last)
 
     @contextmanager
     def _explained(self, file: MigrationFile, outline: Outline, command: str = "deploy") -> Iterator[None]:
@@ -240,10 +240,6 @@ class Applier:
             statement = self._database.last_statement
             url = self._connection.url
             raise failure.of(error, self._place, statement, url, is_atomic=outline.atomic) from error
-
-
-def _milliseconds(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)
 
 
 def _is_concurrent(step: Step) -> bool:

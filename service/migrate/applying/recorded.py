@@ -93,6 +93,6 @@ class SqlDatabase(Recorded):
             yield
 
     @contextmanager
-    def begun_by(self, begin: Callable[[], Any]) -> Iterator[Any]:
-        with self._connection.transaction(begin) as answer:
+    def framed(self, begin: Callable[[], Any], end: Callable[[], Any] | None) -> Iterator[Any]:
+        with self._connection.transaction(begin, end) as answer:
             yield answer

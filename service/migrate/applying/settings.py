@@ -16,10 +16,9 @@ _POOLED = "RESET ROLE; RESET search_path"
 _WORDS = {"role", "search_path", "schema", "authorization"}
 _PRAGMAS = ("ignore_check_constraints", "recursive_triggers", "writable_schema", "case_sensitive_like")
 _TEMPORARY = "SELECT type, name FROM temp.sqlite_master WHERE type IN ('table', 'view', 'trigger') ORDER BY type DESC"
-_MOVES = re.compile(
-    r"(SET|RESET)\s+((SESSION|LOCAL)\s+)?(search_path|role|schema|(session\s+)?authorization|all)\b"
-    r"|SELECT\s+(pg_catalog\.)?set_config\s*\(\s*'(search_path|role)'",
-    re.IGNORECASE,
+_MOVES = (
+    r"(?i)(SET|RESET)\s+((SESSION|LOCAL)\s+)?(search_path|role|schema|(session\s+)?authorization|all)\b"
+    r"|SELECT\s+(pg_catalog\.)?set_config\s*\(\s*'(search_path|role)'"
 )
 
 
@@ -35,7 +34,7 @@ def reset(connection: Connection, spoken_of: Set[str]) -> None:
 
 def moves(sql: str) -> bool:
     """Whether a statement changes which schema or which role the next ones go by."""
-    return bool(_MOVES.match(sql))
+    return bool(re.match(_MOVES, sql))
 
 
 def refuse_to_move(sql: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -70,6 +69,8 @@ def _after_block_comment(text: str, position: int) -> int:
 def _is_complete(piece: str, is_sqlite: bool) -> bool:
     """Whether a semicolon after `piece` ends it, or stands in the body of a trigger or of a function."""
     if is_sqlite:
+        import sqlite3  # here, so that PostgreSQL users do not pay for it
+
         return sqlite3.complete_statement(piece + ";")
     return not _ATOMIC_BODY.search(piece) or bool(_BODY_END.search(piece))
 

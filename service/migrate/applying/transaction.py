@@ -5,28 +5,36 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from service.migrate.applying import contention
-from service.migrate.connection import Connection, Statement
+from service.migrate.connection import COMMIT, Connection, Statement
 from service.migrate.errors import Refused
 from service.migrate.patience import Patience
 
 LOST = "this would be lost without having been declared:"
+# Sends our last statements, and after them those that it is given: on PostgreSQL COMMIT, in the same round trip.
+Last = Callable[..., None]
 # A row of SQLite's foreign_key_check: table, rowid, the table it points to.
 Violation = tuple[str, int, str]
 
 
 @contextmanager
 def transaction(
-    connection: Connection, database: Any, patience: Patience, touches: Set[str], first: Statement | None = None
+    connection: Connection,
+    database: Any,
+    patience: Patience,
+    touches: Set[str],
+    first: Statement | None = None,
+    last: Last | None = None,
 ) -> Iterator[Any]:
     """`database` is Peewee's, on the same connection; what `touches` names may lose rows. `first` is a statement of
-    ours that it begins with, and its cursor what the block gets. Raises Refused."""
+    ours that it begins with, and its cursor what the block gets; `last` sends what it ends with. Raises Refused."""
     database.is_atomic = True
     opening = [*contention.timeouts(connection, patience, is_local=True), *([first] if first else [])]
     begin = _sqlite if connection.is_sqlite else _postgresql
-    with begin(connection, database, opening) as cursor, _conserved(connection, database, touches):
+    with begin(connection, database, opening, last) as cursor, _conserved(connection, database, touches):
         yield cursor
 
 
@@ -55,8 +63,10 @@ def refuse_orphans(orphans: Set[Violation]) -> None:
 
 
 @contextmanager
-def _postgresql(connection: Connection, database: Any, opening: Sequence[Statement]) -> Iterator[Any]:
-    """What a transaction begins with takes one round trip, together with its BEGIN."""
+def _postgresql(
+    connection: Connection, database: Any, opening: Sequence[Statement], last: Last | None
+) -> Iterator[Any]:
+    """What a transaction begins with takes one round trip, together with its BEGIN; and so does what it ends with."""
 
     def begin() -> Any:
         try:
@@ -66,18 +76,20 @@ def _postgresql(connection: Connection, database: Any, opening: Sequence[Stateme
                 connection.execute("ROLLBACK")
             raise
 
-    with database.begun_by(begin) as cursor:
+    with database.framed(begin, partial(last, (COMMIT, ())) if last else None) as cursor:
         yield cursor
 
 
 @contextmanager
-def _sqlite(connection: Connection, database: Any, opening: Sequence[Statement]) -> Iterator[Any]:
+def _sqlite(connection: Connection, database: Any, opening: Sequence[Statement], last: Last | None) -> Iterator[Any]:
     """The foreign keys are off meanwhile, since a table that is rebuilt would take its children along (SQLite manual,
     "Making Other Kinds Of Table Schema Changes"). The pragma does nothing inside a transaction, so it comes first."""
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
         with database.atomic("IMMEDIATE"):
             yield connection.execute_all(*opening) if opening else None
+            if last:
+                last()
     finally:
         connection.execute("PRAGMA foreign_keys = ON")
 

@@ -22,7 +22,7 @@ def teller(*, quiet: bool) -> Callable[[Event], None]:
 
     def tell(event: Event) -> None:
         nonlocal bar
-        if event.kind == "starting":
+        if event.is_python:  # logging takes as long to import as a dozen migrations in SQL take to run
             show.migrations_words(to_stderr=quiet)
         if event.tally and not quiet:
             bar = bar or show.bar()
