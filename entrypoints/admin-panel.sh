@@ -49,12 +49,12 @@ case "$WEB_CONCURRENCY" in
 esac
 
 # Loaded once and then forked, the processes share most of their memory, and a key that could not be kept.
-# A connection serves one request: the next one goes to the process that has less to do, and no proxy sends a request
+# A connection serves one request: the next one goes to the process that has time for it, and no proxy sends a request
 # into a connection that is being closed.
 # Which proxies are believed, TRUSTED_PROXIES says, and the panel itself sees to it.
 echo "admin-panel: starting on port ${PORT:-8000}"
 exec gunicorn 'service.admin:create_app()' --bind "${BIND_HOST:-127.0.0.1}:${PORT:-8000}" \
-  --worker-class gthread --workers "$WEB_CONCURRENCY" --threads 12 --preload --timeout 60 \
-  --graceful-timeout 8 --keep-alive 0 --no-control-socket \
+  --workers "$WEB_CONCURRENCY" --threads 12 --preload \
+  --timeout 60 --graceful-timeout 8 --keep-alive 0 --no-control-socket \
   --config python:service.admin.server --logger-class service.admin.log.PanelLogger \
   --forwarded-allow-ips ''

@@ -21,7 +21,7 @@ from tests.support.processes import Start, answer, environment, eventually
 from tests.support.workers import Workers, workers
 
 QUESTION = {"chatbot_id": 1, "message": "Hello"}
-SERVER = ("--worker-class", "gthread", "--threads", "12", "--no-control-socket")
+SERVER = ("--config", "python:service.admin.server", "--threads", "12", "--no-control-socket")
 
 
 @pytest.fixture
