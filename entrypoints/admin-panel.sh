@@ -3,9 +3,17 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Who stops the container tells this shell alone: it passes that on, so that the log's last line says where it stopped.
+attended() {
+  "$@" &
+  trap 'kill "$!"; wait "$!"; exit "$?"' TERM INT
+  wait "$!"
+  trap - TERM INT
+}
+
 case "$(printf '%s' "${RUN_MIGRATIONS:-}" | tr -d '[:space:]' | tr '[:upper:]' '[:lower:]')" in
   true | 1 | yes)
-    migrate deploy
+    attended migrate deploy
     # Only with a password of the operator's own: a generated one would end up in the log.
     if [ -n "${ADMIN_PASSWORD:-}${ADMIN_PASSWORD_FILE:-}" ]; then
       migrate seed

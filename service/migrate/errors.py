@@ -3,6 +3,7 @@
 MigrateError                 exit code 2
 ├── DatabaseUnreachable      no connection within the time allowed
 ├── MigrationFailed          a migration raised; says what of it remains
+├── Stopped                  exit code 130 or 143: a signal came while a migration was at work
 ├── LockUnavailable          another deploy held the lock for longer than we may wait
 ├── BrokenScript             an applied migration can't be replayed
 ├── TooManyErrors            a backfill met more rows that it can't change than it may leave
@@ -37,6 +38,12 @@ class MigrationFailed(MigrateError):
         lines = [f"Migration {migration} failed; {remains}", f"  at {where}"]
         lines += [f"  running: {statement}"] if statement else []
         super().__init__("\n".join([*lines, f"  reason: {reason}", hint]))
+
+
+class Stopped(MigrateError):
+    def __init__(self, migration: str, what: str, exit_code: int) -> None:
+        self.migration, self.exit_code = migration, exit_code
+        super().__init__(what)
 
 
 class LockUnavailable(MigrateError):

@@ -48,6 +48,10 @@ def stands_alone(sql: str) -> bool:
     return bool(_ALONE.match(sql))
 
 
+def is_concurrent(sql: str) -> bool:
+    return stands_alone(sql) and "CONCURRENTLY" in sql.upper()
+
+
 def refuses_transaction(error: BaseException) -> bool:
     """Whether a statement failed for nothing but the transaction around it. Looks through Peewee's wrapping."""
     seen: BaseException | None = error

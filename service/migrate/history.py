@@ -148,11 +148,14 @@ class History:
         """Remove the row; False when there was none."""
         return int(self._connection.execute(f"DELETE FROM {HISTORY} WHERE name = ?", [name]).rowcount) == 1
 
-    def close_abandoned(self) -> None:
+    def has(self, name: str) -> bool:
+        return bool(self._connection.execute(f"SELECT 1 FROM {HISTORY} WHERE name = ?", [name]).fetchone())
+
+    def close_abandoned(self, because: str = "the process was killed") -> None:
         """Mark what a killed process left running. Call under the lock: nobody else can be running anything."""
         self._connection.execute(
             f"UPDATE {JOURNAL} SET state = ?, error = ?, finished = ? WHERE state = ?",
-            ["failed", "the process was killed", now(), "running"],
+            ["failed", because, now(), "running"],
         )
 
     @contextmanager

@@ -1,5 +1,5 @@
-"""Ctrl-C while PostgreSQL is at work: psycopg2 waits in C, where Python's own handler does not run, so that it would
-come only after the statement, which may take hours."""
+"""Told to stop, by Ctrl-C or as `docker stop` does it, while a database is at work: its driver waits in C, where no
+handler of Python's runs, so that it would come only after the statement, which may take hours."""
 
 from __future__ import annotations
 
@@ -8,14 +8,58 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 
 from service.migrate.connection import Connection
+
+_WORDS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Stopped by SIGTERM"}
+
+
+class Stop(KeyboardInterrupt):
+    """A signal came: like Ctrl-C, it is no error that anybody should catch on the way."""
+
+    def __init__(self, number: int) -> None:
+        self.signal = signal.Signals(number)
+        super().__init__(f"{self.signal.name} came")
+
+    @property
+    def words(self) -> str:
+        return _WORDS[self.signal]
+
+    @property
+    def exit_code(self) -> int:
+        """As a shell has it of a process that a signal ended."""
+        return 128 + self.signal
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Within the block the first signal raises Stop; with the second the process ends at once. One that is ignored, as
+    a shell has it for what runs in its background, stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in _WORDS}
+    heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for each in heeded:
+            signal.signal(each, signal.SIG_DFL)
+        raise Stop(number)
+
+    for number in heeded:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number])
 
 
 @contextmanager
 def heard(connection: Connection) -> Iterator[None]:
-    """Within the block, Ctrl-C cancels the statement that is running; then Python's handler has its turn."""
-    if connection.is_sqlite or threading.current_thread() is not threading.main_thread():
+    """Within the block a signal ends the statement that is running; then Python's handler has its turn."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     ear, mouth = os.pipe()
@@ -35,6 +79,6 @@ def heard(connection: Connection) -> Iterator[None]:
 def _listen(ear: int, connection: Connection) -> None:
     """Each signal is a byte, its number; nothing more comes when the other end is closed."""
     while number := os.read(ear, 1):
-        if number[0] == signal.SIGINT:
+        if number[0] in _WORDS:
             with suppress(Exception):  # the connection may be what is lost
-                connection.raw.cancel()
+                connection.raw.interrupt() if connection.is_sqlite else connection.raw.cancel()

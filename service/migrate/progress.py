@@ -74,7 +74,10 @@ class Progress:
         return cursor
 
     def finish(self, state: str, error: str | None = None, over: Connection | None = None) -> None:
-        (over or self._connection).execute(*self._outcome(state, error))
+        sql, values = self._outcome(state, error)
+        if state == "failed":  # what was committed when a signal came is done all the same
+            sql, values = f"{sql} AND state = ?", [*values, "running"]
+        (over or self._connection).execute(sql, values)
         self.is_finished = True
 
     def _outcome(self, state: str, error: str | None = None) -> Statement:

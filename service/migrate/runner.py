@@ -207,7 +207,11 @@ def _applier(
         target.tell(Event("backfilling", migration, tally.seconds, tally=tally))
 
     with Watch(database) as watch, interrupt.heard(database):
-        yield Applier(database, history, known, target.patience, watch, on_blocked, on_rows)
+        applier = Applier(database, history, known, target.patience, watch, on_blocked, on_rows)
+        try:
+            yield applier
+        except interrupt.Stop as stop:
+            raise applier.stopped(stop) from stop
 
 
 def _after(to: str | None, names: Sequence[str]) -> Sequence[str]:

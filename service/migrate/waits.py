@@ -33,6 +33,13 @@ class Wait(NamedTuple):
         return f", and gave way {times}" if self.tries else ""
 
 
+class Took(NamedTuple):
+    """How long a migration took, and which part of that it spent waiting for others."""
+
+    seconds: float
+    waits: tuple[Wait, ...]
+
+
 class Toll:
     """What one migration has lost to the locks of others so far, and to whom, by their server processes."""
 

@@ -65,6 +65,30 @@ def test_a_failing_migration_ends_the_start_and_nothing_of_it_remains(
     assert "half_done" not in tables(database_url)
 
 
+SLOW = """
+import time
+def migrate(migrator, database, *, fake=False):
+    migrator.sql("CREATE TABLE half_done (id INTEGER)")
+    migrator.run(print, "half done", flush=True)
+    migrator.run(time.sleep, 300)
+"""
+
+
+def test_a_container_that_is_stopped_while_it_migrates_says_where(
+    database_url: DatabaseUrl, start: Start, tmp_path: Path
+) -> None:
+    """The signal comes to the shell alone, as from the init process of a container."""
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "001_slow.py").write_text(SLOW)
+    panel = start(PANEL, env=environment(database_url, RUN_MIGRATIONS="true", MIGRATIONS_DIR=str(tmp_path / "m")))
+    panel.says("half done")
+    assert panel.terminated() == 143
+    assert panel.output.splitlines()[-1] == (
+        "Stopped by SIGTERM in 001_slow; what it did was rolled back, and the next `migrate deploy` does it anew."
+    )
+    assert "half_done" not in tables(database_url)
+
+
 def test_the_panel_does_not_serve_without_a_database_and_never_shows_the_password(start: Start) -> None:
     nowhere = DatabaseUrl("postgresql", "shop", host="127.0.0.1", port=free_port(), user="ann")
     env = environment(nowhere, RUN_MIGRATIONS="true", DATABASE_WAIT="1")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from service.migrate.errors import MigrationFailed, Refused
 from service.migrate.proving import verify
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
-from tests.support.processes import environment, eventually, run
+from tests.support.processes import environment, run
 
 OUTBREAKS = {
     "the database's own commit": "database.commit()",
@@ -202,20 +200,6 @@ def test_a_table_is_spoken_of_in_any_of_sqlites_quotes(sqlite_url: DatabaseUrl, 
     (tmp_path / "001_a.sql").write_text(f"CREATE TABLE {name} (id INTEGER)")
     (tmp_path / "002_b.sql").write_text(f"DROP TABLE {name}")
     assert runner.deploy(target(sqlite_url, tmp_path)).newest == "002_b"
-
-
-@pytest.mark.parametrize("top", ["", "-- atomic: false\n"])
-def test_ctrl_c_does_not_wait_for_a_long_statement(postgresql_url: DatabaseUrl, tmp_path: Path, top: str) -> None:
-    (tmp_path / "001_a.sql").write_text(f"{top}CREATE TABLE a (id int); SELECT pg_sleep(60)")
-    words = [sys.executable, "-m", "service.migrate.cli", "--dir", str(tmp_path), "deploy"]
-    with subprocess.Popen(words, env=environment(postgresql_url), stderr=subprocess.PIPE, text=True) as process:
-        sleeping = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
-        eventually(lambda: bool(rows(postgresql_url, sleeping)))
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
-    assert (process.returncode, said) == (130, "Interrupted; what was running is rolled back.\n")
-    assert rows(postgresql_url, "SELECT state FROM migratejournal") == [("failed",)]
-    assert ("a" in tables(postgresql_url)) == bool(top), "steps stand, and the next deploy goes on after them"
 
 
 def test_a_file_that_leads_nowhere_is_not_passed_over(database_url: DatabaseUrl, tmp_path: Path) -> None:

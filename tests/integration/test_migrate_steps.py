@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from service.migrate import runner
 from service.migrate.errors import MigrationFailed, Unclear
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
-from tests.support.processes import as_text, environment, eventually, run
+from tests.support.processes import environment, run
 
 NOT_ATOMIC = "atomic = False"
 CONCURRENTLY = 'migrator.sql("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS a_x ON a (x)")'
@@ -123,17 +122,6 @@ def test_a_step_that_was_finished_unnoticed_is_not_run_twice(postgresql_url: Dat
     rows(postgresql_url, "UPDATE migratejournal SET state = 'running', step = 0 WHERE migration = '002_index'")
     runner.deploy(target(postgresql_url, folder))
     assert applied(postgresql_url) == ["001_a", "002_index"]
-
-
-def test_a_terminated_deploy_rolls_back(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
-    """TERM ends the process at once; the server rolls back what it had not committed."""
-    write(
-        tmp_path / "m", "001_a", f"{table('a')}\nimport os, signal; migrator.run(os.kill, os.getpid(), signal.SIGTERM)"
-    )
-    result = run("migrate", "--dir", str(tmp_path / "m"), "deploy", env=environment(postgresql_url))
-    assert result.returncode == -signal.SIGTERM
-    eventually(lambda: "a" not in tables(postgresql_url))
-    assert os.environ.get("DATABASE_URL") != as_text(postgresql_url)
 
 
 def test_a_table_may_be_made_filled_changed_and_renamed_in_one_migration(

@@ -6,10 +6,10 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from service.migrate import files, heal
-from service.migrate.applying import claim, contention, failure, settings
+from service.migrate.applying import claim, contention, failure, interruption, settings
 from service.migrate.applying.contention import OnBlocked, Watch
 from service.migrate.applying.engine import Engine
 from service.migrate.applying.failure import Place
@@ -17,12 +17,13 @@ from service.migrate.applying.steps import Step
 from service.migrate.applying.transaction import Last, read_only, transaction
 from service.migrate.applying.tries import Tries
 from service.migrate.connection import Connection, Statement
-from service.migrate.errors import BrokenScript, Overtaken, Refused, Unclear
+from service.migrate.errors import BrokenScript, MigrateError, Overtaken, Refused, Unclear
 from service.migrate.files import MigrationFile, Outline
 from service.migrate.history import AlreadyApplied, History
+from service.migrate.interrupt import Stop
 from service.migrate.patience import Patience
 from service.migrate.progress import Progress
-from service.migrate.waits import Wait
+from service.migrate.waits import Took
 
 if TYPE_CHECKING:
     from service.migrate.backfilling.backfill import Backfill
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
 
 Keep = Callable[[dict[str, Any]], None]
 _NOT_ATOMIC = "write `atomic = False` at the top of the file (`-- atomic: false` in .sql)"
-
-
-class Took(NamedTuple):
-    """How long a migration took, and which part of that it spent waiting for others."""
-
-    seconds: float
-    waits: tuple[Wait, ...]
 
 
 class Applier:
@@ -94,6 +88,11 @@ class Applier:
             else:
                 self._undo_in_steps(file, outline, progress)
         return Took(time.monotonic() - began, progress.toll.waits())
+
+    def stopped(self, stop: Stop) -> MigrateError | Stop:
+        """What to raise after a signal, which may have come before anything was begun."""
+        place = getattr(self, "_place", None)
+        return interruption.told(stop, self._connection, self._history, place) if place else stop
 
     def _undo_atomically(self, file: MigrationFile, outline: Outline, progress: Progress) -> None:
         with self._transaction(outline):
@@ -198,7 +197,7 @@ class Applier:
         """A statement outside of any transaction, marked before it begins; one that fails has ended."""
         self._database.is_atomic = False
         heal.clear_half_made(self._connection, step.sql)
-        is_concurrent = _is_concurrent(step)
+        is_concurrent = heal.is_concurrent(step.sql)
         contention.set_timeouts(self._connection, self._patience, is_local=False, is_concurrent=is_concurrent)
         mark(True)
         try:
@@ -212,7 +211,7 @@ class Applier:
         """The steps of an atomic migration."""
         if any(step.backfill for step in steps):
             raise Refused(f"A backfill commits each of its batches: {_NOT_ATOMIC}.")
-        if any(_is_concurrent(step) for step in steps):
+        if any(heal.is_concurrent(step.sql) for step in steps):
             raise Refused(f"CONCURRENTLY works outside a transaction only: {_NOT_ATOMIC}.")
         self._run(steps)
         if not self._database.has_only_added:
@@ -240,7 +239,3 @@ class Applier:
             statement = self._database.last_statement
             url = self._connection.url
             raise failure.of(error, self._place, statement, url, is_atomic=outline.atomic) from error
-
-
-def _is_concurrent(step: Step) -> bool:
-    return heal.stands_alone(step.sql) and "CONCURRENTLY" in step.sql.upper()

@@ -29,7 +29,7 @@ _OF_PSQL = (
     ),
 )
 # What is prepared, or a cursor, is no part of a schema.
-_ALREADY_THERE = re.compile(r"^(?!prepared|cursor).*(already exists|duplicate column)")
+_ALREADY_THERE = r"^(?!prepared|cursor).*(already exists|duplicate column)"
 _NOTHING = "it was rolled back and nothing of it remains."
 _ENDED = (
     "Look at the database and undo by hand what stands. Then take commit and rollback out of the file, or write "
@@ -61,7 +61,7 @@ def of(error: BaseException, place: Place, statement: str, url: DatabaseUrl, *, 
         f"{path.name}, line {line}" if line else path.name,
         statement,
         reason,
-        _NOTHING if is_atomic and not place.has_ended else _what_stands(place),
+        _NOTHING if is_atomic and not place.has_ended else what_stands(place),
         hint,
     )
 
@@ -73,7 +73,7 @@ def _reason(error: BaseException) -> str:
     return said if is_clear else f"{type(error).__name__}: {said}"
 
 
-def _what_stands(place: Place) -> str:
+def what_stands(place: Place) -> str:
     if place.has_ended:
         return "some of it may stand."
     parts = [f"steps 1 to {place.done} of {place.total}"] if place.done else []
@@ -103,7 +103,7 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], command: st
         return f"It has to be outside of a transaction: write `{flag}` at the top of {file.path.name}."
     if file.is_sql and (way_out := next((told for said, told in _OF_PSQL if reason.startswith(said)), "")):
         return way_out
-    if command == "deploy" and _ALREADY_THERE.search(reason):
+    if command == "deploy" and re.search(_ALREADY_THERE, reason):
         return (
             "If the database already has all that this migration makes, record it: "
             f"migrate resolve --applied {file.name} (or see how far it is: migrate resolve --detect)"

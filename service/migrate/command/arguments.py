@@ -12,7 +12,7 @@ from service.migrate.command.defaults import SHARED
 _LONGEST = 2_000_000  # PostgreSQL counts milliseconds in 32 bits
 
 _EPILOG = """\
-exit codes: 0 done or up to date, 1 refused or pending, 2 error
+exit codes: 0 done or up to date, 1 refused or pending, 2 error; 130 or 143 stopped by Ctrl-C or SIGTERM
 
 When a deploy fails, read its message: it names the command that helps. `migrate status` shows where things stand.
 """

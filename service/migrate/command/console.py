@@ -1,6 +1,7 @@
 """The whole way of a command: parse, call, print, exit code. What a command needs it imports when it runs.
 
-Exit codes: 0 done or up to date, 1 refused or pending, 2 error. Results go to stdout, problems to stderr.
+Exit codes: 0 done or up to date, 1 refused or pending, 2 error; 130 or 143 by Ctrl-C or SIGTERM. Results go
+to stdout, problems to stderr.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from service.config import ConfigError, RunnerConfig
-from service.migrate import advice, connection
+from service.migrate import advice, connection, interrupt
 from service.migrate.command import commands, defaults
 from service.migrate.errors import MigrateError
 from service.url import BadUrl, parse
@@ -29,15 +30,16 @@ def main(words: Sequence[str], left: Sequence[Any] = ()) -> int:
     try:
         config = _with_options(RunnerConfig.from_env(), options)
         command: Command = options.command
-        return command(options, config)
+        with interrupt.raised():
+            return command(options, config)
     except ConfigError as error:
         return _fail(str(error), 2)
     except MigrateError as error:
         return _fail(str(error), error.exit_code)
     except BrokenPipeError:
         return 0
-    except KeyboardInterrupt:
-        return _fail("Interrupted; what was running is rolled back.", 130)
+    except interrupt.Stop as stop:
+        return _fail(f"{stop.words}; what was running is rolled back.", stop.exit_code)
     except Exception as error:
         if not connection.is_driver_error(error):
             raise  # a bug of ours: its traceback belongs on the screen

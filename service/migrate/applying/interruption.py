@@ -1,0 +1,41 @@
+"""What a person reads when a deploy was told to stop: in which migration, what of it stands, and how it goes on."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from service.migrate import files
+from service.migrate.applying.failure import Place, what_stands
+from service.migrate.connection import Connection
+from service.migrate.errors import Stopped
+from service.migrate.history import History
+from service.migrate.interrupt import Stop
+
+_ENDS = {"deploy": "applied", "rollback": "undone"}
+
+
+def told(stop: Stop, connection: Connection, history: History, place: Place) -> Stopped:
+    """The signal may have come at any moment: within a statement, before its transaction was rolled back, or after it
+    was committed."""
+    is_over = False
+    for _ in range(2):  # the statement that the signal ends may be the first of these
+        with suppress(Exception):
+            if connection.is_in_transaction:
+                connection.execute("ROLLBACK")
+            history.close_abandoned(str(stop))
+            is_over = history.has(place.file.name) == (place.command == "deploy")
+            break
+    return Stopped(place.file.name, f"{stop.words} {_where(place, is_over=is_over)}", stop.exit_code)
+
+
+def _where(place: Place, *, is_over: bool) -> str:
+    name, again = place.file.name, f"the next `migrate {place.command}`"
+    if is_over:
+        return f"after {name}, which is {_ENDS[place.command]}; {again} goes on from there."
+    name = f"the rollback of {name}" if place.command == "rollback" else name
+    if files.outline(place.file).atomic:
+        return f"in {name}; what it did was rolled back, and {again} does it anew."
+    if not (place.done or (place.tally and place.tally.done)):
+        return f"in {name}; nothing of it stands yet, and {again} begins with it."
+    step = f", step {place.done + 1} of {place.total}" if place.total else ""
+    return f"in {name}{step}; {what_stands(place)}"
