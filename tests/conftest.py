@@ -14,7 +14,7 @@ import pytest
 
 from service.database import bind, proxy
 from service.url import DatabaseUrl
-from tests.support.kept import KeptDatabase
+from tests.support.kept import KeptDatabase, with_schema, without_tables
 from tests.support.postgresql import Server, create_database, drop_database, running_server
 from tests.support.schema import build_schema
 
@@ -74,13 +74,17 @@ def sqlite_url(tmp_path: Path) -> DatabaseUrl:
     return DatabaseUrl("sqlite", str(tmp_path / "slipway.db"))
 
 
+@pytest.fixture(scope="session")
+def _kept_empty(_session_server: Server) -> Iterator[KeptDatabase]:
+    kept = without_tables(_session_server)
+    yield kept
+    kept.drop()
+
+
 @pytest.fixture
-def postgresql_url(postgresql_server: Server) -> Iterator[DatabaseUrl]:
-    """An empty PostgreSQL database of this test."""
-    url = create_database(postgresql_server)
-    yield url
-    postgresql_server.start()
-    drop_database(postgresql_server, url)
+def postgresql_url(_kept_empty: KeptDatabase, postgresql_server: Server) -> DatabaseUrl:
+    """An empty PostgreSQL database, for this test alone."""
+    return _kept_empty.fresh()
 
 
 @pytest.fixture(params=ENGINES)
@@ -113,14 +117,13 @@ def _copied_sqlite(_sqlite_template: Path, sqlite_url: DatabaseUrl) -> DatabaseU
 
 @pytest.fixture(scope="session")
 def _kept_postgresql(_session_server: Server, _postgresql_template: str) -> Iterator[KeptDatabase]:
-    kept = KeptDatabase(_session_server, _postgresql_template)
+    kept = with_schema(_session_server, _postgresql_template)
     yield kept
     kept.drop()
 
 
 @pytest.fixture
 def _copied_postgresql(_kept_postgresql: KeptDatabase, postgresql_server: Server) -> DatabaseUrl:
-    postgresql_server.start()
     return _kept_postgresql.fresh()
 
 

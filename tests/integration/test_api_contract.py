@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import schemathesis
 from flask import Flask
-from schemathesis.engine import events, from_schema
 
 from service.api.idempotency import LONGEST, PATTERN
 from service.url import DatabaseUrl
@@ -48,6 +46,10 @@ def with_a_key_each(application: Callable[..., Any]) -> Callable[..., Any]:
 
 def tried(app: Flask) -> Iterator[Any]:
     """Send what the description allows and forbids; what was sent to each endpoint, and what was found."""
+    # All processes of a test run read this file, and one needs the tool.
+    import schemathesis
+    from schemathesis.engine import events, from_schema
+
     user = add_user()
     furnish(user)
     is_long = EXAMPLES > FEW

@@ -9,7 +9,7 @@ import pytest
 from service.database import connection, open_database
 from service.models import User
 from service.url import DatabaseUrl
-from tests.support.kept import KeptDatabase
+from tests.support.kept import KeptDatabase, with_schema, without_tables
 from tests.support.postgresql import Server, connect
 
 
@@ -39,7 +39,7 @@ def test_a_restarted_server_keeps_its_port_and_its_data(postgresql_server: Serve
 @pytest.fixture
 def kept(request: pytest.FixtureRequest) -> Iterator[KeptDatabase]:
     server, template = map(request.getfixturevalue, ("_session_server", "_postgresql_template"))
-    database = KeptDatabase(server, template)
+    database = with_schema(server, template)
     yield database
     database.drop()
 
@@ -60,6 +60,59 @@ def test_a_kept_database_that_was_changed_is_not_handed_on(kept: KeptDatabase, c
     before = kept.fresh()
     ask(before, f"{change}; SELECT 1")
     assert kept.fresh() != before
+
+
+@pytest.fixture
+def empty(_session_server: Server) -> Iterator[KeptDatabase]:
+    database = without_tables(_session_server)
+    yield database
+    database.drop()
+
+
+RIGHTS = """
+SELECT nspowner, nspacl::text, has_schema_privilege('pg_monitor', oid, 'CREATE') FROM pg_namespace
+WHERE nspname = 'public'
+"""
+MADE = """
+CREATE TABLE a (id serial PRIMARY KEY); CREATE VIEW b AS SELECT 1; CREATE TYPE c AS ENUM ('x');
+CREATE FUNCTION d() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE MATERIALIZED VIEW e AS SELECT 1
+"""
+
+
+def test_an_empty_database_is_as_new_for_the_next_test(empty: KeptDatabase) -> None:
+    first = empty.fresh()
+    rights = ask(first, RIGHTS)
+    ask(first, f"{MADE}; SELECT 1")
+    assert empty.fresh() == first, "what stands in the usual schema needs no new database"
+    assert ask(first, "SELECT relname FROM pg_class WHERE oid >= 16384") == []
+    assert ask(first, "SELECT proname FROM pg_proc WHERE oid >= 16384") == []
+    assert ask(first, RIGHTS) == rights
+
+
+def test_nobody_of_an_earlier_test_is_left_in_it(empty: KeptDatabase) -> None:
+    with closing(connect(empty.fresh())) as left:
+        left.cursor().execute("CREATE TABLE a (id int)")
+        ask(empty.fresh(), "CREATE TABLE a (id int); SELECT 1")
+        with pytest.raises(psycopg2.Error):
+            left.commit()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE SCHEMA reporting",
+        "SELECT lo_create(0)",
+        "GRANT CREATE ON SCHEMA public TO pg_monitor",
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET jit = off', current_database()); END $$",
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 9', current_database()); END $$",
+        "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        " AND datname = current_database()",
+    ],
+)
+def test_an_empty_database_that_was_changed_besides_is_not_handed_on(empty: KeptDatabase, change: str) -> None:
+    before = empty.fresh()
+    ask(before, f"{change}; SELECT 1")
+    assert empty.fresh() != before
 
 
 def ask(url: DatabaseUrl, statement: str) -> list[tuple[object, ...]]:

@@ -18,8 +18,7 @@ from typing import Any
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
-KEY = "key-of-the-tools-that-must-stay-secret"
-HUGE = 10_000_000
+from tests.support.mcp_known import HUGE, KEY
 
 server = MCPServer("tests")
 log = Path(os.environ.get("TEST_LOG", os.devnull))
