@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.migrate.connection import Connection
-from service.migrate.history import Ledger
+from service.migrate.ledger import Ledger
 from service.migrate.tables import HISTORY, JOURNAL
 
 # The history tables of other tools.

@@ -123,6 +123,11 @@ def no_way_back(file: MigrationFile) -> list[Problem]:
     return [Problem(file.name, f"{file.name} can't be rolled back: {lacks}.", remedy)] if lacks else []
 
 
+def down_checksum(file: MigrationFile) -> str | None:
+    """Of what undoes a migration in SQL, where that is a file of its own."""
+    return contents.checksums(file.down.parent, [file.down.name])[0] if file.down else None
+
+
 def load(file: MigrationFile) -> Script:
     """Run the file's top level and return its functions; its frames carry its own path, for tracebacks."""
     scope: dict[str, Any] = {"__name__": file.name, "__file__": file.place}

@@ -12,12 +12,12 @@ import os
 import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from service.migrate import heal, tables, waits
 from service.migrate.connection import HOST, Connection, Statement, connected, explain
 from service.migrate.errors import Overtaken
+from service.migrate.ledger import Applied, Attempt, Ledger
 from service.migrate.progress import NO_CHECKPOINTS, Checkpoints, Progress, now
 from service.migrate.tables import ADDED, HISTORY, JOURNAL, OURS
 from service.migrate.waits import Toll, Wait
@@ -41,52 +41,6 @@ class AlreadyApplied(Exception):
     """Another process has recorded this migration while we prepared to."""
 
 
-class Applied(NamedTuple):
-    """A row of the history. What peewee-migrate wrote before us has no checksum. `waited_ms` is the part of
-    `duration_ms` that went by waiting for locks that others held."""
-
-    name: str
-    applied_at: datetime | None
-    checksum: str | None = None
-    duration_ms: int | None = None
-    release: str | None = None
-    origin: str | None = None
-    breaking: bool = False
-    waited_ms: int | None = None
-
-
-class Attempt(NamedTuple):
-    """A row of the journal; `step` of `steps` counts the operations of a migration that is not atomic."""
-
-    action: str
-    migration: str
-    step: int
-    steps: int
-    state: str
-    error: str | None
-    started: datetime | None
-    finished: datetime | None
-    host: str
-    pid: int
-    release: str | None
-    waits: tuple[Wait, ...] = ()
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it took; None while it runs."""
-        return (self.finished - self.started).total_seconds() if self.finished and self.started else None
-
-
-class Ledger(NamedTuple):
-    """What the database remembers. `is_ours` is false while our columns are not there yet. `half_undone` are the
-    rollbacks that are between two steps or stopped there, and that nobody has finished or resolved."""
-
-    is_ours: bool
-    applied: tuple[Applied, ...]
-    unfinished: tuple[Attempt, ...] = ()
-    half_undone: tuple[Attempt, ...] = ()
-
-
 class History:
     """`waits_before` are what the command has waited for already; the first attempt keeps them."""
 
@@ -103,8 +57,8 @@ class History:
         wanted = _selected(("name", "migrated_at", *OURS, *ADDED[HISTORY]), columns[HISTORY])
         rows = self._connection.execute(f"SELECT {wanted} FROM {HISTORY} ORDER BY id").fetchall()
         applied = tuple(
-            Applied(str(name), moment(at), checksum, duration_ms, release, origin, bool(breaking), waited_ms)
-            for name, at, checksum, duration_ms, release, origin, breaking, waited_ms in rows
+            Applied(str(name), moment(at), checksum, duration_ms, release, origin, bool(breaking), waited_ms, down)
+            for name, at, checksum, duration_ms, release, origin, breaking, waited_ms, down in rows
             if name is not None
         )
         is_ours = set(OURS) <= columns[HISTORY] and "checkpoint" in columns[JOURNAL]
@@ -121,17 +75,20 @@ class History:
         where, named = ("WHERE migration = ?", [migration]) if migration else ("", [])
         return self._attempts(f"{where} ORDER BY id DESC LIMIT ?", [*named, limit], columns)
 
-    def record(self, name: str, checksum: str | None, origin: str, *, breaking: bool = False) -> bool:
+    def record(
+        self, name: str, checksum: str | None, origin: str, *, breaking: bool = False, down: str | None = None
+    ) -> bool:
         """Write the row that means: applied. False when somebody else's row is there already."""
-        return int(self._connection.execute(*self.claim(name, checksum, origin, breaking=breaking)).rowcount) == 1
+        claim = self.claim(name, checksum, origin, breaking=breaking, down=down)
+        return int(self._connection.execute(*claim).rowcount) == 1
 
-    def claim(self, name: str, checksum: str | None, origin: str, *, breaking: bool) -> Statement:
+    def claim(self, name: str, checksum: str | None, origin: str, *, breaking: bool, down: str | None) -> Statement:
         """What writes that row: it changes one, or none when somebody was first."""
         sql = (
-            f"INSERT INTO {HISTORY} (name, migrated_at, checksum, release, origin, breaking) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (name) DO NOTHING"
+            f"INSERT INTO {HISTORY} (name, migrated_at, checksum, release, origin, breaking, down_checksum)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
         )
-        return sql, [name, now(), checksum, self._release, origin, int(breaking)]
+        return sql, [name, now(), checksum, self._release, origin, int(breaking), down]
 
     def adopt(self, checksums: Sequence[tuple[str, str]]) -> None:
         """Trust the files, as they are now, for migrations that were applied before we kept checksums."""

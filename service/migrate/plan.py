@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from service.migrate.errors import Problem, UnknownMigration
 from service.migrate.files import MigrationFile
-from service.migrate.history import Applied, Attempt, Ledger
+from service.migrate.ledger import Applied, Attempt, Ledger
 
 State = Literal["applied", "pending", "changed", "missing", "ahead"]
 _NO_FILES = Problem(
@@ -102,10 +102,11 @@ def _is_breaking(entry: Entry) -> bool:
     return entry.state == "ahead" and entry.applied is not None and entry.applied.breaking
 
 
-def edited(entry: Entry) -> Problem:
-    """Why an applied migration is not undone by what its file says by now."""
+def edited(entry: Entry, file: str = "") -> Problem:
+    """Why an applied migration is not undone by what its file says by now, or by the other `file` that undoes it."""
     remedy = "Restore the file; or, if what it says now does undo it, add "
-    return Problem(entry.name, _EDITED.format(entry.name), f'{remedy}--force --why "…", which the journal keeps.')
+    what = f"{file} was edited after {entry.name} was applied." if file else _EDITED.format(entry.name)
+    return Problem(entry.name, what, f'{remedy}--force --why "…", which the journal keeps.')
 
 
 def _problem(entry: Entry) -> Problem:

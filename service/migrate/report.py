@@ -10,7 +10,8 @@ from service.migrate import adoption, connection, files, plan
 from service.migrate.connection import Connection
 from service.migrate.errors import Problem
 from service.migrate.files import MigrationFile
-from service.migrate.history import Attempt, History
+from service.migrate.history import History
+from service.migrate.ledger import Attempt
 from service.url import MEMORY, DatabaseUrl
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from service.migrate import files, plan
 from service.migrate.applying import warmup
 from service.migrate.connection import Connection
-from service.migrate.errors import Refused, Unproven
-from service.migrate.history import History, Ledger
+from service.migrate.errors import Problem, Refused, Unproven
+from service.migrate.history import History
+from service.migrate.ledger import Ledger
 from service.migrate.plan import Entry, Plan
 from service.migrate.session import Event, Outcome, Target, connected, locked
 
@@ -93,7 +94,8 @@ def resolve(
             for name in to_record:
                 with history.attempt("resolve", name, note=forced_because):
                     is_breaking = files.outline(found[name]).breaking
-                    is_new = history.record(name, found[name].checksum, "resolve", breaking=is_breaking)
+                    down = files.down_checksum(found[name])
+                    is_new = history.record(name, found[name].checksum, "resolve", breaking=is_breaking, down=down)
                 detail = _evidence(proofs.get(name)) if is_new else "already recorded as applied"
                 done.append(Event("recorded" if is_new else "unchanged", name, detail=detail))
             for name in to_forget:
@@ -144,10 +146,19 @@ def _refuse_to_undo(entries: Sequence[Entry], forced_because: str) -> None:
     lost = [entry.name for entry in entries if entry.file is None]
     if lost:
         raise Refused(f"{lost[-1]} has no file here, so nothing says how to undo it; use the release that has it.")
-    edited = [plan.edited(entry) for entry in entries if entry.state == "changed" and not forced_because]
+    edited = [] if forced_because else [problem for entry in entries for problem in _edits(entry)]
     problems = [problem for entry in entries if entry.file for problem in files.no_way_back(entry.file)]
     if edited or problems:
         raise Refused([*edited, *problems])
+
+
+def _edits(entry: Entry) -> Iterator[Problem]:
+    """Of a migration in SQL there are two files; the second may be older than what we keep of it."""
+    if entry.state == "changed":
+        yield plan.edited(entry)
+    kept, file = entry.applied and entry.applied.down_checksum, entry.file
+    if kept and file and file.down and files.down_checksum(file) != kept:
+        yield plan.edited(entry, file.down.name)
 
 
 def _newest(decided: Plan, done: Sequence[Event]) -> str:

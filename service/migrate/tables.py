@@ -17,7 +17,10 @@ OURS = {
 # Readers queue behind whoever waits to change a table, the gate of another process among them.
 _LOCK_TIMEOUT = "5s"
 # What came later: tables without it are ours all the same, and the next command that writes adds it.
-ADDED = {HISTORY: {"waited_ms": "INTEGER"}, JOURNAL: {"checkpoint": "TEXT", "waits": "TEXT"}}
+ADDED = {
+    HISTORY: {"waited_ms": "INTEGER", "down_checksum": "VARCHAR(64)"},
+    JOURNAL: {"checkpoint": "TEXT", "waits": "TEXT"},
+}
 
 
 def prepare(connection: Connection) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from service.migrate import runner
 from service.migrate.errors import BrokenScript, MigrationFailed, Refused
-from service.migrate.history import History, Ledger
+from service.migrate.history import History
+from service.migrate.ledger import Ledger
 from service.migrate.session import Event
 from service.url import DatabaseUrl, parse
 from tests.support.migrations import applied, rows, table, tables, target, write

@@ -216,20 +216,6 @@ def test_only_what_is_undone_has_to_be_as_it_was(database_url: DatabaseUrl, tmp_
     assert applied(database_url) == ["001_b"]
 
 
-def test_a_failing_down_file_is_the_one_to_correct(database_url: DatabaseUrl, tmp_path: Path) -> None:
-    """It may be corrected without a word: what was applied stands in the other file."""
-    (tmp_path / "001_a.sql").write_text("CREATE TABLE a (id INTEGER);")
-    (tmp_path / "001_a.down.sql").write_text("DROP TABLE a;\n\nCREATE TABLE migratehistory (id INTEGER);")
-    runner.deploy(target(database_url, tmp_path))
-    with pytest.raises(MigrationFailed) as failure:
-        roll_back(database_url, tmp_path)
-    lines = str(failure.value).splitlines()
-    assert (lines[1], lines[-1]) == ("  at 001_a.down.sql, line 3", "Correct 001_a.down.sql and roll back again.")
-    (tmp_path / "001_a.down.sql").write_text("DROP TABLE a;")
-    roll_back(database_url, tmp_path)
-    assert applied(database_url) == []
-
-
 @pytest.mark.parametrize(
     ("ending", "hint"),
     [

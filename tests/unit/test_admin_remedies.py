@@ -6,7 +6,7 @@ from typing import Any
 
 from service.admin.schema.remedies import Remedy, remedies
 from service.migrate.errors import Problem
-from service.migrate.history import Attempt
+from service.migrate.ledger import Attempt
 from service.migrate.report import Entry, Report
 
 

@@ -9,7 +9,7 @@ import pytest
 from service.migrate.errors import UnknownMigration
 from service.migrate.files import MigrationFile
 from service.migrate.gate import judge
-from service.migrate.history import Applied, Ledger
+from service.migrate.ledger import Applied, Ledger
 from service.migrate.plan import make_plan, resolve_name
 
 WHEN = datetime(2026, 11, 21)

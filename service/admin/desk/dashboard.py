@@ -15,7 +15,7 @@ from service.chat import access, deadletters, usage, waiting
 from service.chat.tools import servers
 from service.chat.usage import Busy, Day, Sums
 from service.migrate.errors import MigrateError
-from service.migrate.history import Applied
+from service.migrate.ledger import Applied
 from service.models.base import utc_now
 
 pages = Blueprint("dashboard", __name__)

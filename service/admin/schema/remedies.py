@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from service.migrate.errors import Problem
-from service.migrate.history import Attempt
+from service.migrate.ledger import Attempt
 from service.migrate.report import Entry, Report
 
 DEPLOY, STATUS, DETECT = "migrate deploy", "migrate status", "migrate resolve --detect"

@@ -110,7 +110,8 @@ class Applier:
         self, file: MigrationFile, outline: Outline, began: float, progress: Progress, then: MigrationFile | None
     ) -> None:
         """The claim comes first: a second runner waits at the unique name, and then finds it taken."""
-        mine = self._history.claim(file.name, file.checksum, "deploy", breaking=outline.breaking)
+        down = files.down_checksum(file)
+        mine = self._history.claim(file.name, file.checksum, "deploy", breaking=outline.breaking, down=down)
         next_name = then.name if then and files.outline(then).atomic else ""
         last = functools.partial(self._history.applied, progress, began, next_name)
         with self._transaction(outline, mine, last) as claimed:
@@ -121,7 +122,8 @@ class Applier:
 
     def _apply_in_steps(self, file: MigrationFile, outline: Outline, began: float, progress: Progress) -> None:
         with self._stepped(file, outline, progress, self._engine.steps):
-            if not self._history.record(file.name, file.checksum, "deploy", breaking=outline.breaking):
+            down = files.down_checksum(file)
+            if not self._history.record(file.name, file.checksum, "deploy", breaking=outline.breaking, down=down):
                 raise AlreadyApplied(file.name)
             progress.applied(began)
 

@@ -113,7 +113,7 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], command: st
 
 def _correct(file: MigrationFile, command: str) -> str:
     if command == "rollback" and file.down:
-        return f"Correct {file.down.name} and {AGAIN[command]}."
+        return f"Correct {file.down.name} and {AGAIN[command]}{_although_edited(command)}"
     return f"Correct {file.path.name} and {AGAIN[command]}{_although_edited(command) or '.'}"
 
 

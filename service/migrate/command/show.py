@@ -12,7 +12,7 @@ from service.migrate.waits import Wait
 
 if TYPE_CHECKING:
     from service.migrate.backfilling.tally import Bar
-    from service.migrate.history import Attempt
+    from service.migrate.ledger import Attempt
     from service.migrate.proving.proof import Detection
     from service.migrate.proving.verify import Verification
     from service.migrate.report import Entry, Report
