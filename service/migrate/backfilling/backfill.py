@@ -133,10 +133,12 @@ class Backfill:
         finally:
             database.is_in_batch = False
 
-    def _count(self, **changed: Any) -> None:
+    def _count(self, *, total: int = 0, **changed: Any) -> None:
+        """More may be done than were there at first: rows come in meanwhile."""
         now = self._checkpoint
-        tally = replace(self.tally, done=now.done, failed=now.failed, failures=now.failures, **changed)
-        self.tally = replace(tally, total=max(tally.total, tally.done))
+        total = max(total or self.tally.total, now.done)
+        changed |= {"total": total, "done": now.done, "failed": now.failed, "failures": now.failures}
+        self.tally = replace(self.tally, **changed)
 
 
 def _key_of(model: Any) -> Any:
