@@ -18,7 +18,7 @@ from service.migrate.errors import MigrationFailed
 from service.migrate.lock import deploy_lock
 from service.migrate.runner import deploy
 from service.url import DatabaseUrl
-from tests.support.migrations import rows, table, target, write
+from tests.support.migrations import filled, rows, table, target, write
 from tests.support.processes import environment, run
 
 # What only some migrations need, each with a good part of the time that a deploy of one of them takes.
@@ -137,17 +137,34 @@ class Counted(Cursor):
         super().execute(query, vars)
 
 
-def test_each_migration_takes_three_round_trips(
-    postgresql_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Beginning and claiming, its own statement, and the end of it with the beginning of the next and the commit."""
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What goes to PostgreSQL from now on."""
     monkeypatch.setattr(psycopg2, "connect", partial(psycopg2.connect, cursor_factory=Counted))
+    monkeypatch.setattr(Counted, "sent", [])
+    return Counted.sent
+
+
+def test_each_migration_takes_three_round_trips(postgresql_url: DatabaseUrl, tmp_path: Path, sent: list[str]) -> None:
+    """Beginning and claiming, its own statement, and the end of it with the beginning of the next and the commit."""
     for number in range(5):
         write(tmp_path / "migrations", f"00{number}_x", table(f"x{number}"))
     deploy(target(postgresql_url, tmp_path / "migrations"))
-    first, *_, last = (number for number, sql in enumerate(Counted.sent) if sql.startswith("CREATE TABLE x"))
+    first, *_, last = (number for number, sql in enumerate(sent) if sql.startswith("CREATE TABLE x"))
     assert last - first == 4 * 3
-    assert "BEGIN; SET LOCAL lock_timeout" in Counted.sent[first - 1]
+    assert "BEGIN; SET LOCAL lock_timeout" in sent[first - 1]
+
+
+def test_each_batch_of_a_backfill_takes_five_round_trips(
+    postgresql_url: DatabaseUrl, tmp_path: Path, sent: list[str]
+) -> None:
+    """Beginning, where the batch ends, the change itself, how far that came, and the commit."""
+    folder = filled(postgresql_url, tmp_path, 40)
+    write(folder, "002_fill", 'migrator.backfill("words", {"hits": 1}, batch=10)', top="atomic = False")
+    deploy(target(postgresql_url, folder))
+    first, *_, last = (number for number, sql in enumerate(sent) if sql.startswith('UPDATE "words"'))
+    assert last - first == 3 * 5
+    assert "BEGIN; SET LOCAL lock_timeout" in sent[first - 2]
 
 
 BOTH = """

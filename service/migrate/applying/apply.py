@@ -14,7 +14,7 @@ from service.migrate.applying.contention import OnBlocked, Watch
 from service.migrate.applying.engine import Engine
 from service.migrate.applying.failure import Place
 from service.migrate.applying.steps import Step
-from service.migrate.applying.transaction import Last, read_only, transaction
+from service.migrate.applying.transaction import Last, bare, read_only, transaction
 from service.migrate.applying.tries import Tries
 from service.migrate.connection import Connection, Statement
 from service.migrate.errors import BrokenScript, MigrateError, Overtaken, Refused, Unclear
@@ -192,15 +192,14 @@ class Applier:
             self._on_rows(progress.migration, tally)
 
         self._place.line, self._database.is_atomic = line, False
-        set_timeouts = functools.partial(contention.set_timeouts, self._connection, self._patience, is_local=True)
-        backfill.run(Care(keep, functools.partial(self._patiently, progress), tell, set_timeouts))
+        begun = functools.partial(bare, self._connection, self._database, self._patience)
+        backfill.run(Care(keep, functools.partial(self._patiently, progress), tell, begun))
 
     def _run_alone(self, step: Step, mark: Callable[[bool], None]) -> None:
         """A statement outside of any transaction, marked before it begins; one that fails has ended."""
         self._database.is_atomic = False
         heal.clear_half_made(self._connection, step.sql)
-        is_concurrent = heal.is_concurrent(step.sql)
-        contention.set_timeouts(self._connection, self._patience, is_local=False, is_concurrent=is_concurrent)
+        contention.set_timeouts(self._connection, self._patience, is_concurrent=heal.is_concurrent(step.sql))
         mark(True)
         try:
             self._run([step])

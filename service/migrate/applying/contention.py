@@ -46,14 +46,13 @@ def pause_before(attempt: int) -> float:
     return min(2.0 ** (attempt - 2), _LONGEST_PAUSE) * uniform(0.5, 1.0)  # noqa: S311  # jitter, not a secret
 
 
-def set_timeouts(database: Connection, patience: Patience, *, is_local: bool, is_concurrent: bool = False) -> None:
-    """For the transaction, or with is_local=False for the session. CONCURRENTLY must be able to wait: a lock timeout
-    would kill it and leave an INVALID index. A session of a transaction pooler is not ours to set: the next statement
-    may meet another one, and somebody else's this one, so that there a statement on its own has the server's limits."""
-    if is_local or not database.is_pooled:
-        found = timeouts(database, patience, is_local=is_local, is_concurrent=is_concurrent)
-        if found:
-            database.execute_all(*found)
+def set_timeouts(database: Connection, patience: Patience, *, is_concurrent: bool) -> None:
+    """For the session. CONCURRENTLY must be able to wait: a lock timeout would kill it and leave an INVALID index. A
+    session of a transaction pooler is not ours to set: the next statement may meet another one, and somebody else's
+    this one, so that there a statement on its own has the server's limits."""
+    found = [] if database.is_pooled else timeouts(database, patience, is_local=False, is_concurrent=is_concurrent)
+    if found:
+        database.execute_all(*found)
 
 
 def timeouts(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from service.migrate.applying import contention
 from service.migrate.connection import COMMIT, Connection, Statement
@@ -38,6 +38,13 @@ def transaction(
         yield cursor
 
 
+def bare(connection: Connection, database: Any, patience: Patience) -> AbstractContextManager[Any]:
+    """With the timeouts and nothing else, for one batch of a backfill."""
+    if connection.is_sqlite:
+        return cast("AbstractContextManager[Any]", database.atomic("IMMEDIATE"))
+    return _postgresql(connection, database, contention.timeouts(connection, patience, is_local=True))
+
+
 @contextmanager
 def read_only(connection: Connection, database: Any) -> Iterator[None]:
     """For the body of a migration in steps: what it changed itself would be no step, and done again after a crash."""
@@ -64,7 +71,7 @@ def refuse_orphans(orphans: Set[Violation]) -> None:
 
 @contextmanager
 def _postgresql(
-    connection: Connection, database: Any, opening: Sequence[Statement], last: Last | None
+    connection: Connection, database: Any, opening: Sequence[Statement], last: Last | None = None
 ) -> Iterator[Any]:
     """What a transaction begins with takes one round trip, together with its BEGIN; and so does what it ends with."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -36,12 +36,12 @@ class Checkpoint:
 @dataclass(frozen=True)
 class Care:
     """What the runner does around a backfill: keeps each checkpoint in the batch's own transaction, tries a batch again
-    that somebody's lock stopped, and passes on how far it is. `begin` is called first in each transaction."""
+    that somebody's lock stopped, passes on how far it is, and has a transaction for each batch of its own."""
 
     keep: Callable[[dict[str, Any]], None] = lambda _checkpoint: None
     patiently: Callable[[Callable[[], None]], None] = lambda work: work()
     tell: Callable[[Tally], None] = lambda _tally: None
-    begin: Callable[[], None] = lambda: None
+    transaction: Callable[[], AbstractContextManager[Any]] | None = None
 
 
 class Backfill:
@@ -124,14 +124,12 @@ class Backfill:
 
     @contextmanager
     def _transaction(self, care: Care) -> Iterator[None]:
-        database = self._database
-        database.is_in_batch = True
+        self._database.is_in_batch = True
         try:
-            with database.atomic(*["IMMEDIATE"] * self._rows.is_sqlite):
-                care.begin()
+            with (care.transaction or self._database.atomic)():
                 yield
         finally:
-            database.is_in_batch = False
+            self._database.is_in_batch = False
 
     def _count(self, *, total: int = 0, **changed: Any) -> None:
         """More may be done than were there at first: rows come in meanwhile."""
