@@ -77,11 +77,11 @@ class Ended:
 
 @contextmanager
 def prepared(
-    empty: DatabaseUrl, source: Path, fill: Fill, folder: Path, *, command: str = "deploy"
+    beside: DatabaseUrl, source: Path, fill: Fill, folder: Path, *, command: str = "deploy"
 ) -> Iterator[list[Stage]]:
-    """A stage for every migration of `source`; `fill` gives the statements that write rows after one. With
-    command="rollback" each one is undone, but for the first."""
-    states, made, before = [copied(empty, folder / "empty.db")], [], ""
+    """A stage for every migration of `source`, on the server of `beside`; `fill` gives the statements that write rows
+    after one. With command="rollback" each one is undone, but for the first."""
+    states, made, before = [_empty(beside, folder / "empty.db")], [], ""
     try:
         for number, file in enumerate(files.scan(source), start=1):
             here = folder / f"{number:03}" / "migrations"
@@ -97,6 +97,22 @@ def prepared(
                 states.append(states.pop(-2))
             before = file.name
         yield made
+    finally:
+        for state in states:
+            drop(state)
+
+
+@contextmanager
+def prepared_at_once(beside: DatabaseUrl, source: Path, fill: Fill, folder: Path) -> Iterator[list[Stage]]:
+    """One stage: all migrations but the first are pending together, so that the end of one begins the next."""
+    states, (first, *rest) = [_empty(beside, folder / "empty.db")], files.scan(source)
+    alone, together = folder / "first" / "migrations", folder / "all" / "migrations"
+    try:
+        _copy_files(source, alone, 1)
+        _play(first.name, alone, states[-1], DEPLOY, states)
+        _execute(states[-1], fill(first.name))
+        _copy_files(source, together, len(rest) + 1)
+        yield [_play(f"{rest[0].name} to {rest[-1].name}", together, states[-1], DEPLOY, states)]
     finally:
         for state in states:
             drop(state)
@@ -131,7 +147,7 @@ def survive(crash: Crash, folder: Path) -> str:
     """Crash a command and give it once more; what is wrong after that, or an empty text."""
     with _database(crash.stage.start, folder) as url:
         first = crash.stage.run(url, Points(url, crash.how, crash.at))
-        if crash.how != "terminated" and first.code != -signal.SIGKILL:
+        if not _was_struck(crash, first):
             return f"{crash}: the process ended with {first.code} before that point: {first.output}"
         if "Traceback" in first.output:
             return f"{crash}: nobody explained {first.output}"
@@ -140,6 +156,11 @@ def survive(crash: Crash, folder: Path) -> str:
             return f"{crash}: the next one ended with {second.code}: {second.output}"
         difference = crash.stage.expected.differs(picture.take(url))
         return difference and f"{crash}: {difference}"
+
+
+def _was_struck(crash: Crash, ended: Ended) -> bool:
+    """A process outlives its server session, and says how far it came."""
+    return len(ended.passed) >= crash.at if crash.how == "terminated" else ended.code == -signal.SIGKILL
 
 
 def survive_all(all_crashes: Sequence[Crash], folder: Path) -> list[str]:
@@ -182,6 +203,11 @@ def _become_migrate(url: DatabaseUrl, words: list[str], said: Path, passed: Path
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _empty(beside: DatabaseUrl, path: Path) -> DatabaseUrl:
+    """A new database: the one of a test is kept open from outside, and PostgreSQL copies no such thing."""
+    return beside._replace(name=str(path)) if beside.is_sqlite else create_database(_server(beside))
 
 
 def copied(url: DatabaseUrl, path: Path) -> DatabaseUrl:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,9 @@ from tests.support.pgbouncer import pgbouncer
 # A quick look at a few of the points, spread over the corpus; `make crash-test` takes every one, and
 # with CRASH_EVERY=7 every seventh.
 QUICK = {"sqlite": 83, "postgresql": 67}
+QUICK_TOGETHER = {"sqlite": 113, "postgresql": 89}
 QUICK_BACK = {"sqlite": 97, "postgresql": 67}
+VERB = re.compile(r"migrator\.(\w+)")
 EVERY = int(os.environ.get("CRASH_EVERY", "1"))
 
 
@@ -29,27 +33,39 @@ def source(request: pytest.FixtureRequest, database_url: DatabaseUrl, tmp_path: 
 
 
 def crash(
-    url: DatabaseUrl, source: Path, folder: Path, how: How, step: int, *, command: str = "deploy", pooled: bool = False
+    url: DatabaseUrl,
+    source: Path,
+    folder: Path,
+    how: How,
+    step: int,
+    *,
+    command: str = "deploy",
+    pooled: bool = False,
+    at_once: bool = False,
 ) -> None:
     """Every `step`th point; prints what came of it."""
     fill = corpus.service_rows if source.name == "migrations" else corpus.corpus_rows
     with ExitStack() as stack:
-        stages = stack.enter_context(harness.prepared(url, source, fill, folder / "stages", command=command))
+        prepare = harness.prepared_at_once if at_once else partial(harness.prepared, command=command)
+        stages = stack.enter_context(prepare(url, source, fill, folder / "stages"))
         if pooled:
             pooler = stack.enter_context(pgbouncer(url)).port
             stages = [harness.through(stage, pooler, folder) for stage in stages]
         points = [point for stage in stages for point in harness.crashes(stage, how)][::step]
         troubles = harness.survive_all(points, folder)
-    way = ", through a pooler" if pooled else ""
+    way = (", through a pooler" if pooled else "") + (", all at once" if at_once else "")
     print(f"{url.engine}{way}, {command} of {source.name}, {how}: {harness.summary(len(points), troubles)}")  # noqa: T201  # what it is run for
     assert points
     assert troubles == []
 
 
-def test_the_corpus_uses_every_verb(tmp_path: Path) -> None:
-    text = "".join(path.read_text() for path in corpus.write_corpus(tmp_path / "m", is_sqlite=False).iterdir())
+def test_the_corpus_uses_every_verb_in_a_transaction_and_in_steps(tmp_path: Path) -> None:
+    texts = [path.read_text() for path in corpus.write_corpus(tmp_path / "m", is_sqlite=False).glob("*.py")]
+    in_steps = {verb for text in texts if "atomic = False" in text for verb in VERB.findall(text)}
+    together = {verb for text in texts if "atomic = False" not in text for verb in VERB.findall(text)}
     verbs = {name for name in dir(Migrator) if not name.startswith("_")} - {"begin", "fake", "orm"}
-    assert {verb for verb in verbs if f"migrator.{verb}" not in text} == set()
+    assert verbs - in_steps == set()
+    assert verbs - together == {"backfill"}  # which commits each of its batches
 
 
 def test_a_few_killed_deploys_are_finished_by_the_next_one(database_url: DatabaseUrl, tmp_path: Path) -> None:
@@ -57,9 +73,23 @@ def test_a_few_killed_deploys_are_finished_by_the_next_one(database_url: Databas
     crash(database_url, source, tmp_path, "killed", QUICK[database_url.engine])
 
 
+def test_a_few_killed_deploys_of_many_migrations_are_finished_by_the_next_one(
+    database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    source = corpus.write_corpus(tmp_path / "corpus", is_sqlite=database_url.is_sqlite)
+    crash(database_url, source, tmp_path, "killed", QUICK_TOGETHER[database_url.engine], at_once=True)
+
+
 def test_a_few_killed_rollbacks_are_finished_by_the_next_one(database_url: DatabaseUrl, tmp_path: Path) -> None:
     source = corpus.write_undone(tmp_path / "undone", is_sqlite=database_url.is_sqlite)
     crash(database_url, source, tmp_path, "killed", QUICK_BACK[database_url.engine], command="rollback")
+
+
+@pytest.mark.crash
+def test_a_deploy_of_many_migrations_killed_anywhere_is_finished_by_the_next_one(
+    database_url: DatabaseUrl, source: Path, tmp_path: Path
+) -> None:
+    crash(database_url, source, tmp_path, "killed", EVERY, at_once=True)
 
 
 @pytest.mark.crash
