@@ -105,6 +105,24 @@ def a_commit_inside_keeps_half_of_what_failed(stage: Stage) -> object:
     return stage.tables()
 
 
+@HAZARDS.add("sqlite", ours=1, stock=2)
+def what_stands_outside_of_a_function_runs_again(stage: Stage) -> object:
+    ran: list[int] = []
+    MEANWHILE[:] = [lambda: ran.append(1)]
+    stage.write("001_a", table("a"), top=f"{_MEANWHILE}\nMEANWHILE[0]()")
+    assert stage.deploy() == ""
+    stage.write("002_b", table("b"))
+    assert stage.deploy() == ""
+    return len(ran)
+
+
+@HAZARDS.add("sqlite", "postgresql", ours=True, stock=False)
+def a_commit_inside_hides_why_it_failed(stage: Stage) -> object:
+    stage.write("001_a", f"{table('a')}\nmigrator.sql('COMMIT')\nmigrator.sql('SELECT * FROM nowhere')")
+    said = stage.deploy()
+    return "nowhere" in said or "COMMIT" in said
+
+
 @HAZARDS.add("postgresql", ours="done", stock="failed")
 def a_percent_sign_is_taken_for_a_parameter(stage: Stage) -> object:
     stage.write("001_a", f"{table('a')}\nmigrator.sql(\"DELETE FROM a WHERE id::text LIKE '%d'\")")

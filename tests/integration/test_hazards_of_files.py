@@ -1,13 +1,10 @@
-"""What stock peewee-migrate makes of a folder: of names, of edits, of functions, and of models."""
+"""What stock peewee-migrate makes of a folder: of names, of edits, and of functions."""
 
 from __future__ import annotations
 
 import traceback
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import peewee as pw
 import pytest
 
 from service.migrate import report
@@ -20,9 +17,9 @@ from tests.support.stock import Hazard, Hazards, Stage, Who
 HAZARDS = Hazards()
 
 
-@HAZARDS.add("sqlite", ours={"a", "b", "c"}, stock={"a"})
+@HAZARDS.add("sqlite", ours={"a", "b", "c", "d"}, stock={"a"})
 def a_number_that_has_not_three_digits_is_ignored(stage: Stage) -> object:
-    for name in ("001_a", "10_b", "20261121_c"):
+    for name in ("001_a", "10_b", "1000_d", "20261121_c"):
         stage.write(name, table(name[-1]))
     stage.deploy()
     return stage.tables()
@@ -117,66 +114,6 @@ def an_error_does_not_name_its_file(stage: Stage) -> object:
     with stage.router() as router, pytest.raises(ZeroDivisionError) as error:
         router.run()
     return "001_a.py" in "".join(traceback.format_tb(error.tb))
-
-
-def bot(**fields: Any) -> type[pw.Model]:
-    """A model of `bots` with these fields; `meta` holds more of its Meta."""
-    meta = {"table_name": "bots", **fields.pop("meta", {})}
-    return type("Bot", (pw.Model,), {**fields, "Meta": type("Meta", (), meta)})
-
-
-def drafted(stage: Stage, *models: type[pw.Model]) -> str:
-    """Draft what leads to these models, and deploy it: what comes of that."""
-    return "failed" if stage.draft(*models) and stage.deploy() else "done"
-
-
-@HAZARDS.add("sqlite", "postgresql", ours=[], stock=[(-1,)])
-def a_draft_drops_checks(stage: Stage) -> object:
-    drafted(stage, bot(price=pw.IntegerField(constraints=[pw.Check("price > 0")])))
-    with suppress(Exception):
-        stage.rows("INSERT INTO bots (price) VALUES (-1)")
-    return stage.rows("SELECT price FROM bots")
-
-
-@HAZARDS.add("sqlite", ours="done", stock="failed")
-def a_draft_of_a_partial_index_is_no_python(stage: Stage) -> object:
-    model: Any = bot(name=pw.TextField(), is_active=pw.BooleanField())
-    model.add_index(model.index(model.name, unique=True, where=model.is_active))
-    return drafted(stage, model)
-
-
-@HAZARDS.add("sqlite", ours="done", stock="failed")
-def a_draft_of_a_decimal_does_not_run(stage: Stage) -> object:
-    return drafted(stage, bot(price=pw.DecimalField(max_digits=10, decimal_places=2)))
-
-
-@HAZARDS.add("postgresql", ours="jsonb", stock="json")
-def a_draft_makes_jsonb_json(stage: Stage) -> object:
-    drafted(stage, bot(config=pw.JSONField(null=True)))
-    return stage.rows("SELECT data_type FROM information_schema.columns WHERE column_name = 'config'")[0][0]
-
-
-@HAZARDS.add("postgresql", ours="", stock="002_auto")
-def a_second_draft_finds_what_is_not_there(stage: Stage) -> object:
-    drafted(stage, bot(config=pw.JSONField(null=True)))
-    return stage.draft(bot(config=pw.JSONField(null=True)))
-
-
-@HAZARDS.add("sqlite", "postgresql", ours="002_auto.py", stock="")
-def a_draft_does_not_see_what_happens_on_delete(stage: Stage) -> object:
-    def child(rule: str) -> type[pw.Model]:
-        class Child(pw.Model):
-            bot = pw.ForeignKeyField(parent, on_delete=rule)
-
-            class Meta:
-                table_name = "children"
-
-        return Child
-
-    parent = bot(name=pw.TextField())
-    drafted(stage, parent, child("RESTRICT"))
-    parent = bot(name=pw.TextField())
-    return stage.draft(parent, child("CASCADE"))
 
 
 @HAZARDS.each()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,68 @@ def the_release_before_can_not_insert_after_a_column_with_a_default(stage: Stage
 def a_foreign_key_can_not_be_removed(stage: Stage) -> object:
     family(stage)
     return changed(stage, 'migrator.remove_fields("children", "parent")')
+
+
+@HAZARDS.add("sqlite", ours=True, stock=False)
+def rebuilding_a_table_gives_it_row_numbers(stage: Stage) -> object:
+    with_own_table(stage, "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT) WITHOUT ROWID")
+    changed(stage, 'migrator.add_not_null("t", "x")')
+    return "WITHOUT ROWID" in stage.rows("SELECT sql FROM sqlite_master WHERE name = 't'")[0][0]
+
+
+@HAZARDS.add("sqlite", ours=[("filled in",)], stock=[(None,)])
+def changing_a_column_drops_its_default(stage: Stage) -> object:
+    with_own_table(stage, "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT DEFAULT 'filled in')")
+    changed(stage, 'migrator.change_fields("t", x=pw.CharField(null=True))')
+    stage.rows("INSERT INTO t (id) VALUES (1)")
+    return stage.rows("SELECT x FROM t")
+
+
+@HAZARDS.add("sqlite", ours=0, stock=1)
+def changing_a_column_drops_its_check(stage: Stage) -> object:
+    with_own_table(stage, "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT CHECK (x <> ''))")
+    changed(stage, 'migrator.change_fields("t", x=pw.CharField(null=True))')
+    with suppress(Exception):
+        stage.rows("INSERT INTO t (x) VALUES ('')")
+    return len(stage.rows("SELECT x FROM t"))
+
+
+@HAZARDS.add("sqlite", ours=True, stock=False)
+def dropping_not_null_changes_a_check_that_speaks_of_it(stage: Stage) -> object:
+    with_own_table(stage, "CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT NOT NULL CHECK (x <> 'NOT NULL'))")
+    changed(stage, 'migrator.drop_not_null("t", "x")')
+    return "'NOT NULL'" in stage.rows("SELECT sql FROM sqlite_master WHERE name = 't'")[0][0]
+
+
+@HAZARDS.add("sqlite", ours="done", stock="failed")
+def rebuilding_a_table_fails_on_a_comment(stage: Stage) -> object:
+    with_own_table(stage, "CREATE TABLE t (id INTEGER PRIMARY KEY, -- its number, of (course\n x TEXT)")
+    return changed(stage, 'migrator.add_not_null("t", "x")')
+
+
+@HAZARDS.add("sqlite", ours="done", stock="failed")
+def a_foreign_key_can_not_be_changed(stage: Stage) -> object:
+    family(stage)
+    key = 'pw.ForeignKeyField(migrator.orm["parents"], on_delete="RESTRICT")'
+    return changed(stage, f'migrator.change_fields("children", parent={key})')
+
+
+@HAZARDS.add("sqlite", ours="", stock="failed")
+def a_new_foreign_key_can_not_be_rolled_back(stage: Stage) -> object:
+    family(stage)
+    key = 'pw.ForeignKeyField(migrator.orm["children"], null=True, backref="+")'
+    stage.write("002_best", f'migrator.add_fields("parents", best={key})', 'migrator.remove_fields("parents", "best")')
+    assert stage.deploy() == ""
+    return stage.roll_back() and "failed"
+
+
+@HAZARDS.add("postgresql", ours=True, stock=False)
+def a_column_with_a_default_writes_every_row_anew(stage: Stage) -> object:
+    family(stage)
+    places = "SELECT ctid::text, xmin::text FROM parents ORDER BY id"
+    before = stage.rows(places)
+    changed(stage, 'migrator.add_fields("parents", color=pw.CharField(default="red"))')
+    return stage.rows(places) == before
 
 
 @HAZARDS.each()

@@ -55,7 +55,7 @@ class Stage:
     def draft(self, *models: type[pw.Model]) -> str:
         """Write the migration that leads to these models; an empty text where there is nothing to write."""
         if self.who == "ours":
-            written = draft.create(self.url, self.folder, "auto", list(models), Wishes(none=True))
+            written = draft.create(self.url, self.folder, "auto", list(models), Wishes())
             return written.path.name if written else ""
         with self.router() as router:
             return router.create("auto", auto=list(models)) or ""
