@@ -7,21 +7,10 @@ from flask import Flask
 
 from service.admin.access import guesses
 from service.models import VIEWER, AuditEvent, User
-from service.url import DatabaseUrl
-from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, Browser, add_user, panel, signed_in
+from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, Browser, add_user, signed_in
 
 NEW = "another long password"
 TYPED = {"present": PASSWORD, "password": NEW, "again": NEW}
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
 
 
 def actions() -> list[str]:

@@ -12,13 +12,7 @@ from flask import Flask
 from service import audit
 from service.admin.people.audit_log import PAGE_SIZE, described
 from service.models import AuditEvent, User
-from service.url import DatabaseUrl
-from tests.support.panel import EMAIL, ONE_ENGINE, Browser, add_user, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
+from tests.support.panel import EMAIL, ONE_ENGINE, Browser, add_user, signed_in
 
 
 @pytest.fixture

@@ -11,19 +11,8 @@ from service.admin.chatbots.listing import PAGE_SIZE
 from service.admin.parts.choices import OFFERED
 from service.chat import versions
 from service.models import AuditEvent, Chatbot, ChatbotVersion, Creator, CreatorUser, User
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
-from tests.support.panel import ONE_ENGINE, Browser, fields_of, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
+from tests.support.panel import ONE_ENGINE, Browser, fields_of, signed_in
 
 
 def numbers() -> list[int]:

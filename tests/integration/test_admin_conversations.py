@@ -21,19 +21,8 @@ from service.models import (
     User,
 )
 from service.models.base import utc_now
-from service.url import DatabaseUrl
 from tests.support.chat import begin, make_chatbot, say
-from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
+from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
 
 
 def titles(page: str) -> list[str]:

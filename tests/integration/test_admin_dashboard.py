@@ -34,11 +34,6 @@ def app(service_database: DatabaseUrl) -> Flask:
     return panel(service_database, ROOT / "migrations")
 
 
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
-
-
 def counted(chatbot: Chatbot, days_ago: int = 0, **sums: object) -> None:
     day = TODAY - timedelta(days=days_ago)
     UsageDay.create(day=day, chatbot=chatbot, **sums)

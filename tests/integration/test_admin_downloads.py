@@ -31,11 +31,6 @@ def app(service_database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> Flask
 
 
 @pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
-
-
-@pytest.fixture
 def chatbot(browser: Browser) -> Chatbot:
     """With three talks of two messages each."""
     chatbot = make_chatbot()

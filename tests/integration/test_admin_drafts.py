@@ -24,11 +24,6 @@ def app(service_database: DatabaseUrl) -> Flask:
     return panel(service_database, OPENAI_API_KEY="sk-of-the-tests")
 
 
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
-
-
 def ask(browser: Browser, chatbot: Chatbot, question: str, **typed: str) -> TestResponse:
     edit = f"/chatbots/{chatbot.id}/edit"
     return browser.submit(edit, f"/chatbots/{chatbot.id}/try", question=question, **typed)

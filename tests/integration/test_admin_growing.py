@@ -18,18 +18,13 @@ from service.models.base import utc_now
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, send
 from tests.support.live import GROWING, Stream, place_in, taken, talk, work
-from tests.support.panel import Browser, panel, signed_in
+from tests.support.panel import Browser, panel
 
 
 @pytest.fixture
 def app(service_database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> Flask:
     monkeypatch.setattr(live, "PAUSE", 0.01)
     return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
 
 
 @pytest.fixture

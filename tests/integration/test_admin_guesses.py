@@ -11,13 +11,7 @@ from flask import Flask
 from service.admin.access import guesses
 from service.models import AuditEvent, User
 from service.models.base import utc_now
-from service.url import DatabaseUrl
-from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, Browser, add_user, fields_of, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
+from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, Browser, add_user, fields_of, signed_in
 
 
 @pytest.fixture

@@ -14,22 +14,11 @@ from service.admin.access.accounts import Refused
 from service.database import connection
 from service.models import EDITOR, OWNER, VIEWER, AuditEvent, CreatorUser, Invitation, User
 from service.models.base import utc_now
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
-from tests.support.panel import ONE_ENGINE, PASSWORD_HASH, Browser, add_user, at_once, fields_of, panel, signed_in
+from tests.support.panel import ONE_ENGINE, PASSWORD_HASH, Browser, add_user, at_once, fields_of
 
 NEW = "new@example.org"
 CHOSEN = {"name": "Nell", "password": "quite a good sentence", "again": "quite a good sentence"}
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def owner(app: Flask) -> Browser:
-    return signed_in(app)
 
 
 def link_in(page: str) -> str:

@@ -6,28 +6,16 @@ import re
 from html import unescape
 
 import pytest
-from flask import Flask
 from werkzeug.test import TestResponse
 
 from service.database import proxy
 from service.models import Chatbot, ChatbotVersion, Persona, User
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
-from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, Browser, fields_of, panel, signed_in
+from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, Browser, fields_of
 
 pytestmark = ONE_ENGINE
 OURS = {"Origin": "http://localhost"}
 PROMPT = "Be brief.\r\nNever say “<b>”.\r\n"
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
 
 
 @pytest.fixture

@@ -14,18 +14,13 @@ from service.models import Chatbot, Conversation, InboxItem, Message, ToolLog
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
 from tests.support.live import Stream, place_in, taken, talk, work
-from tests.support.panel import ONE_ENGINE, Browser, panel, signed_in
+from tests.support.panel import ONE_ENGINE, Browser, panel
 
 
 @pytest.fixture
 def app(service_database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> Flask:
     monkeypatch.setattr(live, "PAUSE", 0.01)
     return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
 
 
 @pytest.fixture

@@ -9,19 +9,8 @@ import pytest
 from flask import Flask
 
 from service.models import EDITOR, AuditEvent, Chatbot, Conversation, Creator, CreatorUser, User
-from service.url import DatabaseUrl
 from tests.support.chat import begin, make_chatbot
-from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def owner(app: Flask) -> Browser:
-    return signed_in(app)
+from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
 
 
 @pytest.fixture

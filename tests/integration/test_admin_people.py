@@ -15,19 +15,8 @@ from service.admin.people import team
 from service.database import connection, proxy, writing
 from service.models import EDITOR, OWNER, VIEWER, AuditEvent, Creator, CreatorUser, Invitation, User
 from service.models.base import utc_now
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
-from tests.support.panel import EMAIL, ONE_ENGINE, Browser, add_user, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def owner(app: Flask) -> Browser:
-    return signed_in(app)
+from tests.support.panel import EMAIL, ONE_ENGINE, Browser, add_user, signed_in
 
 
 @pytest.fixture

@@ -6,18 +6,7 @@ import pytest
 from flask import Flask
 
 from service.models import VIEWER, AuditEvent, Persona, User
-from service.url import DatabaseUrl
-from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
+from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
 
 
 def actions() -> list[tuple[str, str, str]]:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-import pytest
 from flask import Flask
 
 from service.bot.claim import claim
@@ -22,19 +21,8 @@ from service.models import (
     OutboxItem,
 )
 from service.models.base import utc_now
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, reloaded, send
-from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
+from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
 
 
 def died(content: str = "Is anybody there?", reason: str = "The endpoint answered 503.") -> InboxItem:

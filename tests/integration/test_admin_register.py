@@ -10,13 +10,7 @@ from flask import Flask
 from service.admin.access import invitations
 from service.admin.people.register import PAGE_SIZE
 from service.models import EDITOR, Creator, CreatorUser, User
-from service.url import DatabaseUrl
-from tests.support.panel import ONE_ENGINE, PASSWORD_HASH, Browser, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
+from tests.support.panel import ONE_ENGINE, PASSWORD_HASH, Browser, signed_in
 
 
 @pytest.fixture

@@ -10,21 +10,10 @@ from flask import Flask
 
 from service.admin.access import renewals
 from service.models import EDITOR, AuditEvent, User
-from service.url import DatabaseUrl
-from tests.support.panel import EMAIL, ONE_ENGINE, Browser, add_user, panel, signed_in
+from tests.support.panel import EMAIL, ONE_ENGINE, Browser, add_user, signed_in
 
 NEW = "another long password"
 TYPED = {"password": NEW, "again": NEW}
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def owner(app: Flask) -> Browser:
-    return signed_in(app)
 
 
 @pytest.fixture

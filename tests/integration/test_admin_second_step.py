@@ -23,11 +23,6 @@ KEY = "a key of the tests"  # SECRET_KEY
 
 
 @pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
 def user(app: Flask) -> User:
     """Somebody with a second step, whose next code is fresh."""
     return add_user(totp_secret=SECRET)

@@ -29,11 +29,6 @@ from tests.support.panel import (
 
 
 @pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
 def user(app: Flask) -> User:
     return add_user()
 

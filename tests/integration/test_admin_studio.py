@@ -24,11 +24,6 @@ def app(service_database: DatabaseUrl) -> Flask:
     return panel(service_database, ROOT / "migrations")
 
 
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
-
-
 def first_cells(page: str) -> list[str]:
     """What stands in the first column of each row."""
     return re.findall(r'<th scope="row"[^>]*><a [^>]*>([^<]*)</a>', page)

@@ -24,11 +24,6 @@ def app(service_database: DatabaseUrl) -> Flask:
 
 
 @pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
-
-
-@pytest.fixture
 def persona(browser: Browser) -> Persona:
     return Persona.create(user=User.get(), name="Harbour master", description="Calm.\nBrief.")
 

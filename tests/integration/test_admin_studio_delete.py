@@ -13,17 +13,12 @@ from service.models import AuditEvent, Conversation, Message, OutboxItem, Person
 from service.url import ROOT, DatabaseUrl
 from tests.support.chat import make_chatbot
 from tests.support.migrations import rows as ask
-from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
+from tests.support.panel import ONE_ENGINE, Browser, add_user, panel
 
 
 @pytest.fixture
 def app(service_database: DatabaseUrl) -> Flask:
     return panel(service_database, ROOT / "migrations")
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
 
 
 @pytest.fixture

@@ -14,19 +14,8 @@ from service.chat.providers import built_in
 from service.database import proxy
 from service.models import DEAD, QUEUED, Chatbot, Conversation, InboxItem, Message, Persona, User
 from service.models.base import utc_now
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
-from tests.support.panel import ONE_ENGINE, Browser, fields_of, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
+from tests.support.panel import ONE_ENGINE, Browser, fields_of, signed_in
 
 
 @pytest.fixture

@@ -13,21 +13,10 @@ from service.admin.access import invitations
 from service.database import connection, writing
 from service.models import EDITOR, OWNER, AuditEvent, Chatbot, Creator, CreatorUser, Invitation, User
 from service.models.base import utc_now
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
-from tests.support.panel import EMAIL, ONE_ENGINE, Browser, add_user, panel, signed_in
+from tests.support.panel import EMAIL, ONE_ENGINE, Browser, add_user, signed_in
 
 TEAMS = "/people/teams"
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def owner(app: Flask) -> Browser:
-    return signed_in(app)
 
 
 def said(browser: Browser, path: str = TEAMS) -> str:

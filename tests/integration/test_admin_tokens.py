@@ -12,13 +12,7 @@ from service.admin.people.tokens import PAGE_SIZE
 from service.api import tokens
 from service.models import EDITOR, OWNER, VIEWER, ApiToken, AuditEvent, User
 from service.models.base import utc_now
-from service.url import DatabaseUrl
-from tests.support.panel import ONE_ENGINE, Browser, add_user, fields_of, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
+from tests.support.panel import ONE_ENGINE, Browser, add_user, fields_of, signed_in
 
 
 @pytest.fixture

@@ -24,11 +24,6 @@ def app(service_database: DatabaseUrl) -> Flask:
     return panel(service_database, MCP_SERVERS=SERVERS)
 
 
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
-
-
 def boxes(page: str) -> dict[str, bool]:
     """Each server that is offered, and whether it is ticked."""
     found = re.findall(

@@ -10,21 +10,10 @@ from flask import Flask
 from service.admin.desk.toolcalls import PAGE_SIZE
 from service.models import EDITOR, OWNER, Conversation, CreatorUser, Message, ToolLog, User
 from service.models.base import utc_now
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
-from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
+from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
 
 PATH = "/tool-calls/"
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from flask import Flask
 
 from service.admin.conversations.transcript import MESSAGES_SHOWN
@@ -18,19 +17,8 @@ from service.models import (
     ToolLog,
     User,
 )
-from service.url import DatabaseUrl
 from tests.support.chat import begin, make_chatbot, say, send
-from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
+from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
 
 
 def test_a_transcript_tells_who_said_what_as_whom_how_fast_and_with_which_tools(browser: Browser) -> None:

@@ -11,19 +11,8 @@ from flask import Flask
 from service.bot.claim import claim
 from service.bot.inbox import INBOX
 from service.models import DEAD, DONE, QUEUED, VIEWER, AuditEvent, Chatbot, CreatorUser, InboxItem
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, reloaded, send
-from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
+from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
 
 
 @pytest.fixture

@@ -11,21 +11,10 @@ from service.admin.chatbots.history import folded
 from service.chat import versions
 from service.chat.versions import Line
 from service.models import VIEWER, AuditEvent, Chatbot, ChatbotVersion, User
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
-from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
+from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
 
 RULES = "\n".join(f"Rule {number}" for number in range(30))
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
 
 
 @pytest.fixture

@@ -11,23 +11,12 @@ from flask import Flask, Response
 from werkzeug.test import TestResponse
 
 from service.admin.parts import assets, compression
-from service.url import DatabaseUrl
-from tests.support.panel import ONE_ENGINE, Browser, panel, signed_in
+from tests.support.panel import ONE_ENGINE, Browser
 
 pytestmark = ONE_ENGINE
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}
 FIRST_LOAD = 150_000  # bytes, compressed
 CSS = "/static/panel.css"
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
-@pytest.fixture
-def browser(app: Flask) -> Browser:
-    return signed_in(app)
 
 
 def assets_of(page: str) -> list[str]:

@@ -10,16 +10,11 @@ from flask import Flask
 
 from service.api import GROUPS
 from service.api.tokens import SCOPES
-from service.url import ROOT, DatabaseUrl
+from service.url import ROOT
 from tests.support.api import Program
-from tests.support.panel import ONE_ENGINE, panel
+from tests.support.panel import ONE_ENGINE
 
 pytestmark = ONE_ENGINE
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
 
 
 @pytest.fixture

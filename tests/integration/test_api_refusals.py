@@ -19,11 +19,6 @@ from tests.support.panel import ONE_ENGINE, add_user, panel, signed_in
 from tests.support.postgresql import Server
 
 
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
-
-
 @ONE_ENGINE
 def test_a_body_that_can_not_be_used_is_refused_and_nothing_is_stored(app: Flask) -> None:
     user = add_user()

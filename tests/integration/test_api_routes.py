@@ -10,17 +10,11 @@ from flask import Flask
 from service.api import tokens
 from service.models import EDITOR, VIEWER, ApiToken, User
 from service.models.base import utc_now
-from service.url import DatabaseUrl
 from tests.support.api import Program, error_of, furnish, program, stored
 from tests.support.api_cases import CASES, GUARDED, NAMING, ask, rules
-from tests.support.panel import ONE_ENGINE, add_user, panel
+from tests.support.panel import ONE_ENGINE, add_user
 
 every_guarded = pytest.mark.parametrize("name", GUARDED)
-
-
-@pytest.fixture
-def app(service_database: DatabaseUrl) -> Flask:
-    return panel(service_database)
 
 
 def test_every_address_has_a_case(app: Flask) -> None:

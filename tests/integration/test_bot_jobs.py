@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import peewee as pw
 import pytest
@@ -35,21 +33,14 @@ from service.models import (
     UsageDay,
 )
 from service.models.base import utc_now
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, make_user, send, transcript
 from tests.support.panel import ONE_ENGINE, at_once
 from tests.support.providers import Recorder
-from tests.support.workers import Workers, eventually, workers
+from tests.support.workers import Workers, eventually
 
 pytestmark = pytest.mark.usefixtures("service_database")
 
 LONG_AGO = timedelta(days=100)
-
-
-@pytest.fixture
-def started(service_database: DatabaseUrl, tmp_path: Path) -> Iterator[Workers]:
-    with workers(service_database, tmp_path) as handle:
-        yield handle
 
 
 def always() -> bool:

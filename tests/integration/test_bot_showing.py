@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -21,11 +20,10 @@ from service.chat.providers import Chunk, ProviderError, Request, built_in
 from service.database import proxy
 from service.models import DONE, FollowedThread, InboxItem
 from service.models.base import utc_now
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, reloaded, send, transcript
 from tests.support.panel import ONE_ENGINE
 from tests.support.statements import Statements, heard
-from tests.support.workers import Workers, eventually, workers
+from tests.support.workers import Workers, eventually
 
 pytestmark = pytest.mark.usefixtures("service_database")
 
@@ -43,12 +41,6 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     eventually(lambda: not pens())
     yield
     eventually(lambda: not pens())
-
-
-@pytest.fixture
-def started(service_database: DatabaseUrl, tmp_path: Path) -> Iterator[Workers]:
-    with workers(service_database, tmp_path) as handle:
-        yield handle
 
 
 @dataclass

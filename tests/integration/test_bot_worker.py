@@ -5,28 +5,19 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from service.database import proxy
 from service.models import DONE, LEASED, QUEUED, Conversation, InboxItem, Message
-from service.url import DatabaseUrl
 from tests.support.chat import asked, make_chatbot, reloaded, send, transcript
 from tests.support.postgresql import Server, free_port
 from tests.support.processes import answer
-from tests.support.workers import Workers, eventually, workers
+from tests.support.workers import Workers, eventually
 
 on_sqlite = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("service_database", ["postgresql"], indirect=True)
-
-
-@pytest.fixture
-def started(service_database: DatabaseUrl, tmp_path: Path) -> Iterator[Workers]:
-    with workers(service_database, tmp_path) as handle:
-        yield handle
 
 
 def is_answered(item: InboxItem) -> bool:

@@ -5,25 +5,18 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.models import DEAD, DONE, QUEUED, Chatbot, Message, ToolLog
-from service.url import ROOT, DatabaseUrl
+from service.url import ROOT
 from tests.support.chat import make_chatbot, reloaded, send, transcript
 from tests.support.endpoint import Endpoint, Reply, UntilLeft, delta, endpoint, event, refusing, saying
-from tests.support.workers import Workers, eventually, workers
+from tests.support.workers import Workers, eventually
 
 pytestmark = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
 KEY = "sk-that-must-stay-secret"
-
-
-@pytest.fixture
-def started(service_database: DatabaseUrl, tmp_path: Path) -> Iterator[Workers]:
-    with workers(service_database, tmp_path) as handle:
-        yield handle
 
 
 def chatbot_at(server: Endpoint) -> Chatbot:

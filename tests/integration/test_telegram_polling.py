@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
@@ -17,7 +17,7 @@ from service.chat.commands import COMMANDS
 from service.chat.receive import receive
 from service.models import LEASED, Chatbot, Conversation, InboxItem
 from service.telegram.client import Me, make_bot
-from tests.support.bot_api import NUMBER, RESET, TOKEN, USERNAME, BotApi, bot_api, message
+from tests.support.bot_api import NUMBER, RESET, TOKEN, USERNAME, BotApi, message
 from tests.support.chat import make_chatbot
 from tests.support.workers import eventually
 
@@ -28,12 +28,6 @@ pytestmark = [
 ]
 GROUP = {"id": -5, "type": "group", "title": "Team"}
 T = TypeVar("T")
-
-
-@pytest.fixture
-def api() -> Iterator[BotApi]:
-    with bot_api() as server:
-        yield server
 
 
 class Poller:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -21,19 +20,13 @@ from service.models import DEAD, DONE, QUEUED, OutboxItem
 from service.models.base import utc_now
 from service.telegram.client import CHANNEL
 from service.url import DatabaseUrl
-from tests.support.bot_api import RESET, TOKEN, BotApi, Fault, bot_api
+from tests.support.bot_api import RESET, TOKEN, BotApi, Fault
 from tests.support.chat import make_chatbot, send
 from tests.support.postgresql import free_port
 from tests.support.providers import Recorder
 
 # What differs between the engines is tested with the inbox and the leases; this is about the network.
 pytestmark = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def api() -> Iterator[BotApi]:
-    with bot_api() as server:
-        yield server
 
 
 @pytest.fixture

@@ -19,18 +19,12 @@ from service.bot.typist import Typist
 from service.models import InboxItem
 from service.telegram.client import make_bot
 from service.url import DatabaseUrl
-from tests.support.bot_api import TOKEN, BotApi, bot_api
+from tests.support.bot_api import TOKEN, BotApi
 from tests.support.chat import make_chatbot, send
 from tests.support.panel import ONE_ENGINE
 from tests.support.workers import eventually, workers
 
 pytestmark = [pytest.mark.usefixtures("service_database"), ONE_ENGINE]
-
-
-@pytest.fixture
-def api() -> Iterator[BotApi]:
-    with bot_api() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ from service.models import Chatbot, InboxItem
 from service.telegram.client import make_bot
 from service.telegram.secret import HEADER, secret_of
 from service.url import DatabaseUrl
-from tests.support.bot_api import TOKEN, BotApi, bot_api, message
+from tests.support.bot_api import TOKEN, BotApi, message
 from tests.support.chat import make_chatbot
 from tests.support.panel import ONE_ENGINE, at_once, panel
 from tests.support.workers import eventually, workers
@@ -42,12 +42,6 @@ def served(url: DatabaseUrl, **more: str) -> Flask:
 @pytest.fixture
 def app(service_database: DatabaseUrl) -> Flask:
     return served(service_database)
-
-
-@pytest.fixture
-def api() -> Iterator[BotApi]:
-    with bot_api() as server:
-        yield server
 
 
 def update(number: int = 10, text: str | None = "Hello", **more: Any) -> dict[str, Any]:

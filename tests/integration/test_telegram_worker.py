@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from service.database import proxy
 from service.models import DONE, Duty, InboxItem, OutboxItem
 from service.url import DatabaseUrl
-from tests.support.bot_api import TOKEN, BotApi, bot_api
+from tests.support.bot_api import TOKEN, BotApi
 from tests.support.chat import make_chatbot, transcript
 from tests.support.postgresql import Server, connect, free_port
 from tests.support.processes import answer
-from tests.support.workers import Workers, eventually, workers
-
-
-@pytest.fixture
-def api() -> Iterator[BotApi]:
-    with bot_api() as server:
-        yield server
-
-
-@pytest.fixture
-def started(service_database: DatabaseUrl, tmp_path: Path) -> Iterator[Workers]:
-    with workers(service_database, tmp_path) as handle:
-        yield handle
+from tests.support.workers import Workers, eventually
 
 
 def test_a_message_from_telegram_is_answered_there_by_a_worker_process(started: Workers, api: BotApi) -> None:
