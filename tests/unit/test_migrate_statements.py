@@ -14,6 +14,11 @@ DOLLAR = "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $body$ BEGIN; RETU
 TRIGGER = "CREATE TRIGGER t AFTER INSERT ON x BEGIN INSERT INTO y VALUES (1); DELETE FROM z; END"
 ATOMIC = "CREATE FUNCTION g() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END"
 
+BRANCHED = (
+    "CREATE FUNCTION h(a text) RETURNS text BEGIN ATOMIC\n"
+    "  SELECT CASE WHEN a = ';' THEN CASE a WHEN 'x' THEN 1 END ELSE 2 END; SELECT t.end FROM t;\nend"
+)
+
 
 @pytest.mark.parametrize(
     ("text", "statements"),
@@ -41,6 +46,9 @@ def test_statements_end_at_semicolons_outside_of_strings_and_comments(
     [
         DOLLAR,
         ATOMIC,
+        BRANCHED,
+        "CREATE RULE r AS ON INSERT TO x DO ALSO (DELETE FROM y; DELETE FROM z)",
+        "SELECT t.begin, 'BEGIN ATOMIC', CASE WHEN a THEN ')' END FROM t -- BEGIN ATOMIC (\nWHERE a",
         "SELECT $$;$$",
         "SELECT $a$ $$;$$ ; $a$",
         "SELECT E'it\\'s; fine'",

@@ -13,12 +13,12 @@ _TOKEN = re.compile(
     | (?P<escaped> (?<!\w)[eE]'(?:[^'\\]|''|\\.)*(?:'|\Z) )
     | (?P<quoted>  '(?:[^']|'')*(?:'|\Z) | "(?:[^"]|"")*(?:"|\Z) | `[^`]*(?:`|\Z) )
     | (?P<dollar>  (?<!\w)\$(?P<tag>(?:[^\W\d]\w*)?)\$ )
+    | (?P<paren>   [()] )
+    | (?P<word>    (?<![\w.$])(?i:BEGIN\s+ATOMIC|CASE|END)(?![\w$]) )
     | (?P<end>     ; )
     """,
     re.VERBOSE | re.DOTALL,
 )
-_ATOMIC_BODY = re.compile(r"\bBEGIN\s+ATOMIC\b", re.IGNORECASE)
-_BODY_END = re.compile(r"\bEND\s*;?\s*\Z", re.IGNORECASE)
 
 
 class Statement(NamedTuple):
@@ -31,9 +31,9 @@ class Statement(NamedTuple):
 def split(text: str, *, is_sqlite: bool) -> list[Statement]:
     """The statements of `text` in order; pieces that hold nothing but comments are left out."""
     statements, start, line, counted = [], 0, 1, 0
-    for end in [*_ends(text), len(text)]:
+    for end in [*_ends(text, is_sqlite=is_sqlite), len(text)]:
         piece = text[start:end]
-        if end < len(text) and not _is_complete(piece, is_sqlite):
+        if is_sqlite and end < len(text) and not _is_complete(piece):
             continue
         body = _without_leading_comments(piece)
         if body.strip():
@@ -44,12 +44,20 @@ def split(text: str, *, is_sqlite: bool) -> list[Statement]:
     return statements
 
 
-def _ends(text: str) -> Iterator[int]:
-    position = 0
+def _ends(text: str, *, is_sqlite: bool) -> Iterator[int]:
+    """Where semicolons stand that may end a statement. On PostgreSQL none does within parentheses, as the commands of a
+    rule are, or within a function's body from BEGIN ATOMIC to its END, where each CASE has an END of its own."""
+    position = parentheses = body = 0
     while match := _TOKEN.search(text, position):
         position = match.end()
         if match["end"]:
-            yield match.start()
+            if is_sqlite or not (parentheses or body):
+                yield match.start()
+        elif match["paren"]:
+            parentheses = max(0, parentheses + (1 if match["paren"] == "(" else -1))
+        elif word := match["word"]:
+            if body or word[0] in "bB":
+                body += -1 if word[0] in "eE" else 1
         elif match["comment"] == "/*":
             position = _after_block_comment(text, position)
         elif match["dollar"]:
@@ -66,13 +74,11 @@ def _after_block_comment(text: str, position: int) -> int:
     return len(text) if depth else position
 
 
-def _is_complete(piece: str, is_sqlite: bool) -> bool:
-    """Whether a semicolon after `piece` ends it, or stands in the body of a trigger or of a function."""
-    if is_sqlite:
-        import sqlite3  # here, so that PostgreSQL users do not pay for it
+def _is_complete(piece: str) -> bool:
+    """Whether a semicolon after `piece` ends it on SQLite, or stands in the body of a trigger."""
+    import sqlite3  # here, so that PostgreSQL users do not pay for it
 
-        return sqlite3.complete_statement(piece + ";")
-    return not _ATOMIC_BODY.search(piece) or bool(_BODY_END.search(piece))
+    return sqlite3.complete_statement(piece + ";")
 
 
 def _without_leading_comments(piece: str) -> str:
