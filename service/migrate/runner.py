@@ -114,8 +114,9 @@ def detect(target: Target) -> Detection:
 
     found = files.scan(target.folder)
     with connected(target) as database:
-        live = schema.take(database)
-    return proof.detect([file.name for file in found], shadow.snapshots(target.url, found), live)
+        states = shadow.snapshots(target.url, found)
+        live = schema.take(database, schema.beside(states))
+    return proof.detect([file.name for file in found], states, live)
 
 
 def _prove(
@@ -127,7 +128,7 @@ def _prove(
     from service.migrate.proving import proof, schema, shadow
 
     states = shadow.snapshots(target.url, found)
-    live = schema.take(database)
+    live = schema.take(database, schema.beside(states))
     return {
         file.name: proof.prove(file.name, states[number], states[number + 1], states[-1], live)
         for number, file in enumerate(found)

@@ -43,6 +43,9 @@ def losses(before: Inventory, after: Inventory, spoken_of: Set[str], rebuilt: Se
     """What is gone without having been spoken of, a phrase each. `spoken_of` holds words in lower case; `rebuilt` are
     tables that an operation of ours made anew, where a nameless constraint goes only when it was asked to."""
     lost = [f"table {table}" for table in before.tables if table not in after.tables and table.lower() not in spoken_of]
+    for table in after.rows.keys() - after.tables.keys():  # of other schemas, only what was deleted just now
+        if not _words(table) & spoken_of:
+            lost.append(_rows(before.rows.get(table, 0) - after.rows[table], table))
     for table in before.tables.keys() & after.tables.keys():
         lost += [
             f"column {column} of {table}"
@@ -51,7 +54,7 @@ def losses(before: Inventory, after: Inventory, spoken_of: Set[str], rebuilt: Se
         ]
         count = before.rows.get(table, 0) - after.rows.get(table, 0)
         if count > 0 and table.lower() not in spoken_of:
-            lost.append(f"{count} {'row' if count == 1 else 'rows'} of {table}")
+            lost.append(_rows(count, table))
         elif before.files.get(table) != after.files.get(table) and table.lower() not in spoken_of:
             lost.append(f"the rows of {table}, which was truncated or rewritten")
     kept = {(thing.kind, thing.name) for thing in after.things}
@@ -60,9 +63,19 @@ def losses(before: Inventory, after: Inventory, spoken_of: Set[str], rebuilt: Se
     return sorted(lost)
 
 
+def _rows(count: int, table: str) -> str:
+    return f"{count} {'row' if count == 1 else 'rows'} of {table}"
+
+
+def _words(name: str) -> set[str]:
+    """What a statement may call it: a function with its arguments or without, anything with its schema or without."""
+    plain = name.lower().partition("(")[0]
+    return {name.lower(), plain, plain.rpartition(".")[2]}
+
+
 def _goes_along(thing: Thing, after: Inventory, spoken_of: Set[str], rebuilt: Set[str]) -> bool:
-    """Whether a thing was named, a function with its arguments or without, or stood on something that was."""
-    if {thing.name.lower(), thing.name.lower().partition("(")[0]} & spoken_of:
+    """Whether a thing was named, or stood on something that was."""
+    if _words(thing.name) & spoken_of:
         return True
     if thing.table in rebuilt and thing.kind in ("foreign key", "check"):
         return True
@@ -92,10 +105,16 @@ SELECT 'index', i.relname::text, c.relname::text, x.indkey::int2[], ''
 FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
 WHERE c.relnamespace = {_PG_HERE}
 UNION ALL
-SELECT CASE k.contype WHEN 'f' THEN 'foreign key' ELSE 'check' END, k.conname::text, c.relname::text, k.conkey,
+SELECT CASE k.contype WHEN 'f' THEN 'foreign key' ELSE 'check' END, k.conname::text,
+       CASE c.relnamespace WHEN {_PG_HERE} THEN c.relname::text ELSE c.oid::regclass::text END, k.conkey,
        coalesce(p.relname::text, '')
 FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class p ON p.oid = k.confrelid
-WHERE k.contype IN ('f', 'c') AND c.relnamespace = {_PG_HERE}
+WHERE k.contype IN ('f', 'c') AND {_PG_HERE} IN (c.relnamespace, p.relnamespace)
+UNION ALL
+SELECT DISTINCT 'view', v.oid::regclass::text, '', ARRAY[]::int2[], '' FROM pg_depend d
+JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class JOIN pg_class t ON t.oid = d.refobjid
+WHERE d.classid = 'pg_rewrite'::regclass AND d.objid >= {FIRST_OF_USERS} AND d.refclassid = 'pg_class'::regclass
+  AND t.relnamespace = {_PG_HERE} AND v.relnamespace <> {_PG_HERE}
 UNION ALL
 SELECT 'trigger', t.tgname::text, c.relname::text, ARRAY[]::int2[], ''
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
@@ -121,10 +140,17 @@ FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE t.oid >= {FIRST_OF_USERS} AND t.typnamespace = {_PG_HERE} AND NOT {owned("pg_type", "t")}
     AND (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c')
 """
+# Others may work there meanwhile, so that nothing counts but what this transaction itself has deleted.
+_PG_ELSEWHERE = f"""
+SELECT oid::regclass::text, pg_stat_get_xact_tuples_deleted(oid) FROM pg_class
+WHERE oid >= {FIRST_OF_USERS} AND relkind = 'r' AND relpersistence <> 't' AND relnamespace <> {_PG_HERE}
+  AND pg_stat_get_xact_tuples_deleted(oid) > 0
+"""
 
 
 def _postgresql(connection: Connection) -> Inventory:
     tables = [row for row in connection.execute(_PG_TABLES).fetchall() if row[0] not in (HISTORY, JOURNAL)]
+    elsewhere = {name: -deleted for name, deleted in connection.execute(_PG_ELSEWHERE).fetchall()}
     columns = {name: dict(zip(numbers, names, strict=True)) for name, _, _, numbers, names in tables}
     things = {
         Thing(kind, name, table, frozenset(_named(columns.get(table, {}), numbers or ())), parent)
@@ -133,7 +159,7 @@ def _postgresql(connection: Connection) -> Inventory:
     return Inventory(
         {name: frozenset(filter(None, names)) for name, _, _, _, names in tables},
         frozenset(things),
-        {name: -deleted for name, _, deleted, _, _ in tables},
+        elsewhere | {name: -deleted for name, _, deleted, _, _ in tables},
         {name: file for name, file, _, _, _ in tables},
     )
 

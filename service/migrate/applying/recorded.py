@@ -36,6 +36,7 @@ class Recorded:
     before_loss: Callable[[], None] | None = None
     has_only_added = True
     _only_adds = False
+    reword: Callable[[str], str] | None = None  # where a statement means another place than it says
 
     def forget(self) -> None:
         """Begin a new migration."""
@@ -44,6 +45,8 @@ class Recorded:
         self.has_only_added = True
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
+        if self.reword is not None:
+            sql = self.reword(sql)
         if self.is_atomic:
             self.spoken_of.update(re.findall(r"\w+", sql.lower()), _QUOTED.findall(sql.lower()))
         statement = " ".join(sql.split())

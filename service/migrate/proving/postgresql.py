@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from service.migrate.connection import Connection
 from service.migrate.proving.owned import FIRST_OF_USERS, owned
@@ -93,16 +93,18 @@ _OWN_NEXT = "nextval(its sequence)"
 _NEXT = re.compile(r"nextval\('(.*?)'::regclass\)")
 
 
-def read(connection: Connection, stands_for: str) -> Snapshot:
-    """What the current schema has; where it stands for another one, its texts name that."""
+def read(connection: Connection, called: Mapping[str, str]) -> Snapshot:
+    """What the current schema has; of a schema that stands for another one, the texts name that."""
     (schema,) = connection.execute("SELECT quote_ident(current_schema())").fetchone()
-    called = stands_for or schema
+    schema = called.get(schema, schema)
 
     def as_live(text: str) -> str:
-        return text.replace(schema, called) if stands_for else text
+        for here, there in called.items():
+            text = text.replace(here, there)
+        return text
 
     def local(text: str) -> str:
-        return _as_restored(as_live(text).replace(f"{called}.", ""))
+        return _as_restored(as_live(text).replace(f"{schema}.", ""))
 
     snapshot = Snapshot()
     for kind, name, text in connection.execute(_THINGS).fetchall():

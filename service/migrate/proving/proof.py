@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from service.migrate.proving.snapshot import Snapshot, facts, shortened
+
+# The line that says that a table or a schema is there: all that it has begins with the name of it, and a colon.
+_WHOLE = re.compile(r"(schema [^:]+: )?table ([^:]+)|(schema [^:]+)")
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,6 @@ def detect(names: Sequence[str], snapshots: Sequence[Snapshot], live: Snapshot) 
 
 
 def _essential(lines: Set[str]) -> tuple[str, ...]:
-    """In order, and without what goes without saying: the columns of a table that is missing as a whole."""
-    whole = {line.removeprefix("table ") for line in lines if line.startswith("table ")}
-    return tuple(sorted(shortened(line) for line in lines if line.partition(": ")[0] not in whole))
+    """In order, and without what goes without saying: what belongs to a table or schema that is missing as a whole."""
+    whole = {f"{''.join(filter(None, match.groups()))}: " for line in lines if (match := _WHOLE.fullmatch(line))}
+    return tuple(sorted(shortened(line) for line in lines if not line.startswith(tuple(whole))))

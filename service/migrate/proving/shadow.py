@@ -1,14 +1,12 @@
 """What the schema should be after each migration, worked out beside the live one and without a trace.
 
 On PostgreSQL the migrations run in a scratch schema inside a transaction that always rolls back: no second database, no
-right to make one. On SQLite they run in memory.
+right to make one. So do those that make schemas of their own, each in another one. On SQLite they run in memory.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,15 +16,13 @@ import peewee as pw
 
 from service.migrate.applying import settings
 from service.migrate.applying.engine import Engine
-from service.migrate.applying.steps import Step
 from service.migrate.connection import APPLICATION, Connection, connect, explain
 from service.migrate.errors import BrokenScript, MigrateError
 from service.migrate.files import MigrationFile
 from service.migrate.proving import schema
 from service.migrate.proving.snapshot import Snapshot
+from service.migrate.proving.standing_in import StandIns
 from service.url import MEMORY, DatabaseUrl
-
-_CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 
 
 class _Undo(Exception):
@@ -34,15 +30,14 @@ class _Undo(Exception):
 
 
 class Scratch(NamedTuple):
-    """An empty place to try things in; on PostgreSQL the scratch schema, and the one that it stands for."""
+    """An empty place to try things in; on PostgreSQL scratch schemas, which stand for live ones."""
 
     connection: Connection
     engine: Engine
-    schema: str = ""
-    live: str = ""
+    names: StandIns
 
     def taken(self) -> Snapshot:
-        return schema.take(self.connection, self.live)
+        return schema.take(self.connection, self.names.others, self.names.called)
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ def trial(url: DatabaseUrl, files: Sequence[MigrationFile], draft: MigrationFile
         try:
             after = _after_each(place, [draft])[-1]
             for step in place.engine.rollback_steps(draft):
-                _run(place, step)
+                step.run()
             return Trial(before, after, place.taken())
         except Exception as error:
             cause = error.__cause__ if isinstance(error, BrokenScript) and error.__cause__ else error
@@ -93,12 +88,13 @@ def scratch(url: DatabaseUrl) -> Iterator[Scratch]:
         connection.execute("PRAGMA foreign_keys = OFF" if url.is_sqlite else "SELECT 1")
         engine = Engine(connection, ())
         with _silent_migrations(), suppress(_Undo), engine.database.atomic():
-            place = Scratch(connection, engine)
+            names = StandIns()
             if not url.is_sqlite:
-                live = connection.execute("SELECT quote_ident(current_schema())").fetchone()[0]
-                place = Scratch(connection, engine, f"slipway_shadow_{os.getpid()}", live)
-                connection.execute(f"CREATE SCHEMA {place.schema}")
-                _settle(place)
+                names = StandIns(connection.execute("SELECT quote_ident(current_schema())").fetchone()[0])
+                connection.execute(f"CREATE SCHEMA {names.first}")
+            place = Scratch(connection, engine, names)
+            _settle(place)
+            engine.database.reword = names.reword
             yield place
             raise _Undo
     finally:
@@ -106,44 +102,26 @@ def scratch(url: DatabaseUrl) -> Iterator[Scratch]:
 
 
 def _settle(place: Scratch) -> None:
-    place.connection.execute(f"SET LOCAL search_path = {place.schema}")
+    if place.names.first:
+        place.connection.execute(f"SET LOCAL search_path = {place.names.first}")
 
 
 def _after_each(place: Scratch, files: Sequence[MigrationFile]) -> list[Snapshot]:
     found = [place.taken()]
     for file in files:
         try:
+            database = place.engine.database_of(file)
+            database.reword = place.names.reword
             for step in place.engine.steps(file):
-                _run(place, step)
-            settings.reset(place.connection, place.engine.database_of(file).spoken_of)
-            if place.schema:
-                _settle(place)
+                step.run()
+            settings.reset(place.connection, database.spoken_of)
+            _settle(place)
         except MigrateError:
             raise
         except (Exception, SystemExit) as error:
             raise BrokenScript(file.name, f"{type(error).__name__}: {error}".splitlines()[0]) from error
         found.append(place.taken())
     return found
-
-
-def _run(place: Scratch, step: Step) -> None:
-    """A step inside the shadow's transaction, where an index can't be built concurrently and need not be. What names
-    the live schema, as the statements of a dump do, means this one."""
-    sql = _CONCURRENTLY.sub("", step.sql, count=1)
-    if place.schema:
-        sql = _here(place, sql)
-    if sql != step.sql:
-        place.engine.database.execute_sql(sql)
-    else:
-        step.run()
-
-
-def _here(place: Scratch, sql: str) -> str:
-    """With its quotes, so that a text that is kept, as a function's is, reads the same when it is taken back."""
-    live = re.escape(place.live)
-    name = rf"""(?<![\w."'])("?){live}\1""" if not place.live.startswith('"') else f"(){live}"
-    pattern = name if settings.moves(sql) else rf"{name}(?=\.)|(?<='){live}(?=\.)"
-    return re.sub(pattern, rf"\1{place.schema}\1", sql)
 
 
 @contextmanager

@@ -30,11 +30,12 @@ class TableSchema:
 @dataclass
 class Snapshot:
     """`things` stand beside the tables, each under its kind and its name: `function forbid(integer)`, `type mood`,
-    `sequence order_numbers`."""
+    `sequence order_numbers`. `others` are the schemas beside the current one, as they are on PostgreSQL."""
 
     tables: dict[str, TableSchema] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
     things: dict[str, str] = field(default_factory=dict)
+    others: dict[str, Snapshot] = field(default_factory=dict)
 
 
 def facts(snapshot: Snapshot) -> frozenset[str]:
@@ -43,6 +44,8 @@ def facts(snapshot: Snapshot) -> frozenset[str]:
     lines += [f"{name} {text}" for name, text in snapshot.things.items()]
     for name, table in snapshot.tables.items():
         lines += [f"table {name}", *(f"{name}: {line}" for line in _facts_of_table(table))]
+    for name, other in snapshot.others.items():
+        lines += [f"schema {name}", *(f"schema {name}: {line}" for line in facts(other))]
     return frozenset(lines)
 
 
@@ -81,7 +84,11 @@ def diff(expected: Snapshot, found: Snapshot) -> list[str]:
     lines = _diff_names("table ", expected.tables, found.tables)
     for name in sorted(expected.tables.keys() & found.tables.keys()):
         lines += [f"{name}: {line}" for line in _diff_tables(expected.tables[name], found.tables[name])]
-    return lines + _diff_named("view ", expected.views, found.views) + _diff_named("", expected.things, found.things)
+    lines += _diff_named("view ", expected.views, found.views) + _diff_named("", expected.things, found.things)
+    lines += _diff_names("schema ", expected.others, found.others)
+    for name in sorted(expected.others.keys() & found.others.keys()):
+        lines += [f"schema {name}: {line}" for line in diff(expected.others[name], found.others[name])]
+    return lines
 
 
 def _diff_tables(expected: TableSchema, found: TableSchema) -> list[str]:

@@ -54,7 +54,8 @@ def verify(url: DatabaseUrl, folder: Path) -> Verification:
     try:
         found = plan.make_plan(files.scan(folder), History(connection).read(), out_of_order=True)
         applied = [entry.file for entry in found.entries if entry.applied and entry.file]
-        expected, live = shadow.snapshots(url, applied)[-1], schema.take(connection)
+        states = shadow.snapshots(url, applied)
+        expected, live = states[-1], schema.take(connection, schema.beside(states))
         return Verification(
             str(url),
             applied[-1].name if applied else "",

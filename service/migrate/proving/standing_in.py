@@ -1,0 +1,61 @@
+"""Which scratch schema stands for which live one, and what a statement says of them when it is moved there."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from service.migrate import heal
+from service.migrate.applying import settings
+
+_NAME = r'"(?:[^"]|"")+"|\w+'
+_MADE = re.compile(rf"\bCREATE\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?(?!AUTHORIZATION\b)({_NAME})", re.IGNORECASE)
+# Where a schema stands without a dot behind it.
+_BEFORE = r"(\bSCHEMA\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?|\bsearch_path\s*(?:=|\bTO\b)\s*)"
+_CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
+
+
+class StandIns:
+    """Scratch schema -> the live one, both as they are written in SQL: the current one first, if there are any, and
+    then each that a statement makes."""
+
+    def __init__(self, live: str = "") -> None:
+        self.called = {f"slipway_shadow_{os.getpid()}": live} if live else {}
+
+    @property
+    def first(self) -> str:
+        return next(iter(self.called), "")
+
+    @property
+    def others(self) -> list[str]:
+        return list(self.called)[1:]
+
+    def reword(self, sql: str) -> str:
+        """Of a statement that says where it works, as those of a dump do. In the one transaction of the shadow an index
+        can't be built concurrently, and need not be."""
+        if heal.stands_alone(sql):
+            sql = _CONCURRENTLY.sub("", sql, count=1)
+        if self.called:
+            for name in map(_as_written, _MADE.findall(sql)):
+                if name not in self.called.values():
+                    self.called[f"slipway_shadow{len(self.called)}_{os.getpid()}"] = name
+        for here, live in self.called.items():
+            sql = _moved(sql, live, here)
+        return sql
+
+
+def _moved(sql: str, live: str, here: str) -> str:
+    """With its quotes, so that a text that is kept, as a function's is, reads the same when it is taken back."""
+    name = rf"(\"?){re.escape(live)}\2(?!\w)" if not live.startswith('"') else f"(){re.escape(live)}"
+    sql = re.sub(f"{_BEFORE}{name}", rf"\1\2{here}\2", sql, flags=re.IGNORECASE)
+    before = r"""()(?<![\w."'])"""
+    pattern = f"{before}{name}" if settings.moves(sql) else rf"{before}{name}(?=\.)|(?<='){re.escape(live)}(?=\.)"
+    return re.sub(pattern, rf"\2{here}\2", sql, flags=re.IGNORECASE)
+
+
+def _as_written(name: str) -> str:
+    """As PostgreSQL writes it: without quotes where it needs none."""
+    plain = name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+    if re.fullmatch(r"[a-z_][a-z0-9_]*", plain):
+        return plain
+    return '"' + plain.replace('"', '""') + '"'
