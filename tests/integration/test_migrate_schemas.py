@@ -110,6 +110,54 @@ def test_what_is_lost_elsewhere_is_refused_too(
     assert runner.deploy(target(postgresql_url, folder)).newest == "005_change"
 
 
+EXTENSIONS = ("citext", "vector")  # the first that the server brings; the second comes with the tests' own
+
+
+@pytest.fixture
+def extension(postgresql_url: DatabaseUrl) -> str:
+    there = {name for (name,) in rows(postgresql_url, "SELECT name FROM pg_available_extensions")}
+    found = [name for name in EXTENSIONS if name in there]
+    if not found:
+        pytest.skip("this server brings no extension that makes a type")
+    return found[0]
+
+
+@pytest.mark.parametrize("how", ["IF NOT EXISTS {}", "{}", "{} WITH SCHEMA public", "{} SCHEMA tools"])
+def test_an_extension_that_the_database_has_already_is_there_for_the_shadow_too(
+    postgresql_url: DatabaseUrl, tmp_path: Path, extension: str, how: str
+) -> None:
+    kind = f"tools.{extension}" if "tools" in how else extension
+    sql = f"CREATE SCHEMA tools; CREATE EXTENSION {how.format(extension)}; CREATE TABLE a (name {kind})"
+    (tmp_path / "001_a.sql").write_text(sql)
+    runner.deploy(target(postgresql_url, tmp_path))
+    where = "SELECT extnamespace::regnamespace::text FROM pg_extension ORDER BY 1"
+    before = rows(postgresql_url, where)
+    assert verify.verify(postgresql_url, tmp_path).drift == ()
+    assert runner.detect(target(postgresql_url, tmp_path)).names == ("001_a",)
+    assert rows(postgresql_url, where) == before
+
+
+def test_an_extension_of_somebody_else_stays_where_it_is(
+    postgresql_url: DatabaseUrl, tmp_path: Path, extension: str
+) -> None:
+    rows(postgresql_url, "DROP ROLE IF EXISTS guest")
+    rows(postgresql_url, f"CREATE EXTENSION {extension}; CREATE ROLE guest LOGIN; GRANT ALL ON SCHEMA public TO guest")
+    rows(postgresql_url, f'GRANT CREATE ON DATABASE "{postgresql_url.name}" TO guest')
+    guest = postgresql_url._replace(user="guest")
+    (tmp_path / "001_a.sql").write_text(f"CREATE EXTENSION IF NOT EXISTS {extension}; CREATE TABLE a (id INTEGER)")
+    runner.deploy(target(guest, tmp_path))
+    assert verify.verify(guest, tmp_path).drift == ()
+    rows(postgresql_url, "DROP OWNED BY guest CASCADE; DROP ROLE guest")
+
+
+def test_an_extension_that_is_not_there_yet_is_made_in_the_shadow_alone(
+    postgresql_url: DatabaseUrl, tmp_path: Path, extension: str
+) -> None:
+    (tmp_path / "001_a.sql").write_text(f"CREATE EXTENSION {extension}; CREATE TABLE a (name {extension})")
+    assert runner.detect(target(postgresql_url, tmp_path)).next_missing == ("table a",)
+    assert rows(postgresql_url, f"SELECT 1 FROM pg_extension WHERE extname = '{extension}'") == []
+
+
 MAIN, OTHER = f"slipway_shadow_{os.getpid()}", f"slipway_shadow1_{os.getpid()}"
 
 

@@ -12,6 +12,18 @@ _NAME = r'"(?:[^"]|"")+"|\w+'
 _MADE = re.compile(rf"\bCREATE\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?(?!AUTHORIZATION\b)({_NAME})", re.IGNORECASE)
 # Where a schema stands without a dot behind it.
 _BEFORE = r"(\bSCHEMA\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?|\bsearch_path\s*(?:=|\bTO\b)\s*)"
+_EXTENSION = re.compile(rf"\s*CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?({_NAME})(.*)", re.IGNORECASE | re.DOTALL)
+_IN_SCHEMA = re.compile(rf"\bSCHEMA\s+({_NAME})", re.IGNORECASE)
+# A database has each extension once: for as long as the shadow's transaction lasts, the one that is there comes along.
+# One that can't be moved, or is somebody else's, stays, and is found where it is named with its schema.
+_BRING = """
+DO $bring$ BEGIN
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = '{plain}') THEN
+        BEGIN ALTER EXTENSION {name} SET SCHEMA {schema};
+        EXCEPTION WHEN feature_not_supported OR insufficient_privilege THEN NULL; END;
+    ELSE {sql}; END IF;
+END $bring$
+"""
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 
 
@@ -41,7 +53,16 @@ class StandIns:
                     self.called[f"slipway_shadow{len(self.called)}_{os.getpid()}"] = name
         for here, live in self.called.items():
             sql = _moved(sql, live, here)
-        return sql
+        return self._with_extension(sql)
+
+    def _with_extension(self, sql: str) -> str:
+        match = _EXTENSION.fullmatch(sql)
+        schema = (_IN_SCHEMA.findall(match[2]) or [self.first])[0] if match else ""
+        if not match or schema not in self.called:
+            return sql
+        name = _as_written(match[1])
+        plain = name.strip('"').replace("'", "''")
+        return _BRING.format(plain=plain, name=name, schema=schema, sql=sql)
 
 
 def _moved(sql: str, live: str, here: str) -> str:
