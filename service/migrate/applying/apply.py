@@ -96,7 +96,7 @@ class Applier:
 
     def _undo_atomically(self, file: MigrationFile, outline: Outline, progress: Progress) -> None:
         with self._transaction(outline):
-            with claim.held(self._connection, self._history, self._place):
+            with self._held():
                 self._run_together(self._engine.rollback_steps(file))
             self._history.forget(file.name)
             progress.finish("done")
@@ -117,7 +117,7 @@ class Applier:
         with self._transaction(outline, mine, last) as claimed:
             if claimed.rowcount != 1:
                 raise AlreadyApplied(file.name)
-            with claim.held(self._connection, self._history, self._place):
+            with self._held():
                 self._run_together(self._engine.steps(file))
 
     def _apply_in_steps(self, file: MigrationFile, outline: Outline, began: float, progress: Progress) -> None:
@@ -227,6 +227,9 @@ class Applier:
         self, outline: Outline, first: Statement | None = None, last: Last | None = None
     ) -> AbstractContextManager[Any]:
         return transaction(self._connection, self._database, self._patience, outline.touches, first, last)
+
+    def _held(self) -> AbstractContextManager[None]:
+        return claim.held(self._connection, self._database, self._history, self._place)
 
     @contextmanager
     def _explained(self, file: MigrationFile, outline: Outline, command: str = "deploy") -> Iterator[None]:

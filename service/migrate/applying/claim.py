@@ -5,23 +5,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from service.migrate.applying.failure import Place
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused
 from service.migrate.history import History
+from service.migrate.tables import HISTORY
 
 
 @contextmanager
-def held(connection: Connection, history: History, place: Place) -> Iterator[None]:
+def held(connection: Connection, database: Any, history: History, place: Place) -> Iterator[None]:
     """Around the statements of an atomic migration. Raises Refused, and takes the claim back, where they have ended the
-    transaction, which a driver's connection lets them do."""
+    transaction, which a driver's connection lets them do; or where the claim is gone, as it is in a transaction that
+    came after ours."""
     try:
         yield
     except Exception:
         _look(connection, history, place, has_failed=True)
         raise
     _look(connection, history, place, has_failed=False)
+    # What only adds leaves it alone, and is not worth the question.
+    if place.command == "deploy" and not database.has_only_added and not history.has(place.file.name):
+        raise Refused(f"its row in {HISTORY} is gone: it has deleted from that table, or ended the transaction")
 
 
 def _look(connection: Connection, history: History, place: Place, *, has_failed: bool) -> None:

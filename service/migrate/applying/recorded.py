@@ -13,7 +13,7 @@ from service.migrate.connection import Connection
 from service.migrate.errors import Refused
 
 # Not ROLLBACK TO, with which Peewee undoes a nested atomic().
-_ENDS_TRANSACTION = re.compile(r"(BEGIN|COMMIT|END|START TRANSACTION|ROLLBACK(?! TO))\b", re.IGNORECASE)
+_ENDS_TRANSACTION = re.compile(r"(BEGIN|COMMIT|END|ABORT|(START|PREPARE) TRANSACTION|ROLLBACK(?! TO))\b", re.IGNORECASE)
 # After these everything is still there that was there before, and what refers to it is right: no need to look.
 _ONLY_ADDS = re.compile(
     r"CREATE (UNIQUE )?(TABLE|INDEX) (?!.*(;|\bAS\b)).*"
