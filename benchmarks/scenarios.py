@@ -136,14 +136,9 @@ def parts(bench: Bench) -> Result:
     """What a deploy consists of: each process does what the one before it does, and one thing more."""
     url, few = (bench.databases.url(bench.applied(SLIPWAY, count)) for count in (MANY, FEW))
     driver = "sqlite3" if bench.databases.is_sqlite else "psycopg2"
-    library = [driver, "pathlib", "typing", "logging", "ast"]
-    peewee = [*library, "peewee"]
-    ours = [
-        *peewee,
-        "service.migrate.command.console",
-        "service.migrate.applying.apply",
-        "service.migrate.applying.adopted",
-    ]
+    library = [driver, "pathlib", "typing", "threading", "signal"]
+    in_sql = [*library, "service.migrate.command.console", "service.migrate.applying.apply"]
+    in_python = [*in_sql, "service.migrate.applying.adopted"]
     contenders = [
         tools.imports("the interpreter"),
         tools.imports("+ the driver", driver),
@@ -151,9 +146,10 @@ def parts(bench: Bench) -> Result:
         replace(SLIPWAY.deploy(bench.project(SLIPWAY, FEW), few), name=f"no-op, {FEW} files"),
         replace(SLIPWAY.deploy(bench.project(SLIPWAY, MANY), url), name=f"no-op, {MANY:,} files"),
         tools.imports("the driver and the standard library of a deploy", *library),
-        tools.imports("+ peewee", *peewee),
-        tools.imports("+ our own modules", *ours),
-        tools.imports("+ peewee-migrate and the other verbs", *ours, "service.migrate.altering.verbs"),
+        tools.imports("+ our own modules, for SQL", *in_sql),
+        tools.imports("+ peewee, for Python", *in_python),
+        tools.imports("+ peewee-migrate and the other verbs", *in_python, "service.migrate.altering.verbs"),
+        bench.deploy(SLIPWAY_SQL, 1, name="1 pending, in SQL"),
         bench.deploy(SLIPWAY, 1, name="1 pending"),
         bench.deploy(SLIPWAY, SOME, name=f"{SOME} pending"),
     ]
