@@ -109,6 +109,16 @@ def test_a_deploy_of_sql_that_only_adds_goes_without_what_reads_python_and_what_
     assert ("002_b" in said, found) == (True, "")
 
 
+def test_a_deploy_of_sql_that_may_lose_something_looks_without_what_reads_python(
+    database_url: DatabaseUrl, folder: Path
+) -> None:
+    (folder / "001_a.py").unlink()
+    (folder / "003_c.sql").write_text("INSERT INTO b VALUES (1); UPDATE b SET id = 2;")
+    looked = "service.migrate.applying.conserve"
+    said, found = imported(database_url, folder, "deploy", of=("ast", "dataclasses", "inspect", "logging", looked))
+    assert ("003_c" in said, rows(database_url, "SELECT id FROM b"), found) == (True, [(2,)], looked)
+
+
 def test_what_the_work_needs_is_imported_while_the_lock_is_waited_for(database_url: DatabaseUrl, folder: Path) -> None:
     code = (
         "import sys, threading; from service.migrate.cli import main\n"

@@ -6,16 +6,15 @@ file. What it does not speak of keeps its rows and is still there afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import NamedTuple
 
 from service.migrate.connection import Connection
 from service.migrate.proving.owned import FIRST_OF_USERS, SHADOWS_ON_SQLITE, owned
 from service.migrate.tables import HISTORY, JOURNAL
 
 
-@dataclass(frozen=True)
-class Thing:
+class Thing(NamedTuple):
     """An index, trigger, check, foreign key, view, function or type; it stands on `columns`, and refers to `parent`."""
 
     kind: str
@@ -28,15 +27,14 @@ class Thing:
         return f"{self.kind} {self.name}" + (f" of {self.table}" if self.table else "")
 
 
-@dataclass(frozen=True)
-class Inventory:
+class Inventory(NamedTuple):
     """Table -> its columns; rows: table -> a count, on SQLite of what is there, on PostgreSQL (negative) of what this
     transaction has deleted, which costs nothing however large the table; `files` changes when a table is truncated."""
 
-    tables: dict[str, frozenset[str]] = field(default_factory=dict)
-    things: frozenset[Thing] = frozenset()
-    rows: dict[str, int] = field(default_factory=dict)
-    files: dict[str, int] = field(default_factory=dict)
+    tables: dict[str, frozenset[str]]
+    things: frozenset[Thing]
+    rows: dict[str, int]
+    files: Mapping[str, int] = {}
 
 
 def losses(before: Inventory, after: Inventory, spoken_of: Set[str], rebuilt: Set[str] = frozenset()) -> list[str]:
