@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from service.chat.outside import Outside
+from service.chat.providers.openai import OpenAI
 from service.url import DatabaseUrl
 from tests.support.bot_api import BotApi, bot_api
+from tests.support.openai import KEY
 from tests.support.panel import Browser, panel, signed_in
 from tests.support.workers import Workers, workers
 
@@ -39,3 +42,11 @@ def started(service_database: DatabaseUrl, tmp_path: Path) -> Iterator[Workers]:
 def api() -> Iterator[BotApi]:
     with bot_api() as server:
         yield server
+
+
+@pytest.fixture
+def provider() -> Iterator[OpenAI]:
+    """One for endpoints of OpenAI's kind, which hardly pauses before it asks again."""
+    outside = Outside({"TEST_API_KEY": KEY})
+    yield OpenAI(outside, pause=0.01)
+    outside.close()

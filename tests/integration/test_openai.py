@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from service.chat.cancel import Cancelled
-from service.chat.outside import Outside
 from service.chat.providers import Cut, Tool, ToolCall, Turn, Usage
 from service.chat.providers.openai import OpenAI
 from tests.support.endpoint import (
@@ -26,13 +24,6 @@ from tests.support.endpoint import (
 )
 from tests.support.openai import KEY, answer, request
 from tests.support.workers import eventually
-
-
-@pytest.fixture
-def provider() -> Iterator[OpenAI]:
-    outside = Outside({"TEST_API_KEY": KEY})
-    yield OpenAI(outside, pause=0.01)
-    outside.close()
 
 
 def test_an_answer_comes_in_pieces_with_its_cost(provider: OpenAI) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,14 +24,6 @@ from tests.support.endpoint import (
     saying,
 )
 from tests.support.openai import KEY, answer, failure, request
-
-
-@pytest.fixture
-def provider() -> Iterator[OpenAI]:
-    outside = Outside({"TEST_API_KEY": KEY})
-    yield OpenAI(outside, pause=0.01)
-    outside.close()
-
 
 REDIRECT = "It redirects, and a key goes nowhere but to config.base_url: set that to the final address."
 LASTING: list[tuple[Reply, str]] = [
