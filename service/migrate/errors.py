@@ -58,11 +58,12 @@ class LockUnavailable(MigrateError):
 
 
 class BrokenScript(MigrateError):
-    def __init__(self, migration: str, reason: str) -> None:
+    def __init__(
+        self, migration: str, reason: str, hint: str = "Guard what that migration reads with `if not fake:`."
+    ) -> None:
         self.migration = migration
         super().__init__(
-            f"Can't work out the state of the tables: replaying {migration}, which is applied, gives {reason}. "
-            "Guard what that migration reads with `if not fake:`."
+            f"Can't work out the state of the tables: replaying {migration}, which is applied, gives {reason}. {hint}"
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from service.migrate import files, plan
 from service.migrate.applying import warmup
 from service.migrate.connection import Connection
-from service.migrate.errors import Problem, Refused, Unproven
+from service.migrate.errors import BrokenScript, Problem, Refused, Unproven
 from service.migrate.history import History
 from service.migrate.ledger import Ledger
 from service.migrate.plan import Entry, Plan
@@ -85,7 +85,13 @@ def resolve(
         rows = [row.name for row in History(database).read().applied]
         to_record = [plan.resolve_name(name, list(found)) for name in applied]
         to_forget = [plan.resolve_name(name, sorted({*found, *rows})) for name in rolled_back]
-        proofs = _prove(target, database, list(found.values()), [name for name in to_record if name not in rows])
+        to_prove = [name for name in to_record if name not in rows]
+        try:
+            proofs = _prove(target, database, list(found.values()), to_prove)
+        except BrokenScript:
+            if not forced_because:
+                raise
+            proofs = {}
         refuted = [proof for proof in proofs.values() if proof.is_refuted]
         if refuted and not forced_because:
             raise Unproven(refuted[0].migration, refuted[0].missing, refuted[0].left_over)
@@ -137,7 +143,9 @@ def _prove(
 
 
 def _evidence(proof: Proof | None) -> str:
-    if proof is None or not proof.compared:
+    if proof is None:
+        return "nothing was compared, since what it makes can't be worked out"
+    if not proof.compared:
         return "it changes no table, so there was nothing to compare"
     return f"{proof.found} of the {proof.compared} things that it changes were compared and found"
 

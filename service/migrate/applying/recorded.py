@@ -13,7 +13,9 @@ from service.migrate.connection import Connection
 from service.migrate.errors import Refused
 
 # Not ROLLBACK TO, with which Peewee undoes a nested atomic().
-_ENDS_TRANSACTION = re.compile(r"(BEGIN|COMMIT|END|ABORT|(START|PREPARE) TRANSACTION|ROLLBACK(?! TO))\b", re.IGNORECASE)
+_ENDS_TRANSACTION = re.compile(
+    r"(BEGIN|COMMIT|END|ABORT|(START|PREPARE)\s+TRANSACTION|ROLLBACK(?!\s+TO))\b", re.IGNORECASE
+)
 # After these everything is still there that was there before, and what refers to it is right: no need to look.
 _ONLY_ADDS = re.compile(
     r"CREATE (UNIQUE )?(TABLE|INDEX) (?!.*(;|\bAS\b)).*"
@@ -23,6 +25,19 @@ _ONLY_ADDS = re.compile(
 # A name may be more than one word.
 _QUOTED = re.compile(r"""["`\[]([^"`\]]+)["`\]]""")
 _SHOWN = 300
+
+
+class EndsTransaction(Refused):
+    def __init__(self, statement: str) -> None:
+        self.statement = statement
+        super().__init__(
+            "The runner begins and commits: all of a migration together, or each of its steps with "
+            "`atomic = False` at the top of the file (`-- atomic: false` in .sql)."
+        )
+
+
+def ends_transaction(statement: str) -> bool:
+    return bool(_ENDS_TRANSACTION.match(statement))
 
 
 class Recorded:
@@ -68,13 +83,10 @@ class Recorded:
                 self.before_loss()
 
     def _refuse_end(self, statement: str) -> None:
-        if not _ENDS_TRANSACTION.match(statement):
+        if not ends_transaction(statement):
             return
         if self.is_atomic:
-            raise Refused(
-                "The runner begins and commits: all of a migration together, or each of its steps with "
-                "`atomic = False` at the top of the file (`-- atomic: false` in .sql)."
-            )
+            raise EndsTransaction(statement)
         if self.is_in_batch:
             raise Refused("Each batch of a backfill is committed by the runner, together with how far it came.")
 

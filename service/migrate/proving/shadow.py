@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ import peewee as pw
 
 from service.migrate.applying import settings
 from service.migrate.applying.engine import Engine
+from service.migrate.applying.recorded import EndsTransaction
 from service.migrate.connection import APPLICATION, Connection, connect, explain
 from service.migrate.errors import BrokenScript, MigrateError
 from service.migrate.files import MigrationFile
@@ -23,6 +24,8 @@ from service.migrate.proving import schema
 from service.migrate.proving.snapshot import Snapshot
 from service.migrate.proving.standing_in import StandIns
 from service.url import MEMORY, DatabaseUrl
+
+_NO_END = "Take that out of the file: the runner begins and commits."
 
 
 class _Undo(Exception):
@@ -95,10 +98,20 @@ def scratch(url: DatabaseUrl) -> Iterator[Scratch]:
             place = Scratch(connection, engine, names)
             _settle(place)
             engine.database.reword = names.reword
-            yield place
+            with _bound(connection):
+                yield place
             raise _Undo
     finally:
         connection.close()
+
+
+def _bound(connection: Connection) -> AbstractContextManager[None]:
+    """In memory there is nothing live to get at."""
+    if connection.is_sqlite:
+        return nullcontext()
+    from service.migrate.proving.bounds import bound  # here, so that SQLite users do not need the driver
+
+    return bound(connection.raw)
 
 
 def _settle(place: Scratch) -> None:
@@ -116,6 +129,8 @@ def _after_each(place: Scratch, files: Sequence[MigrationFile]) -> list[Snapshot
                 step.run()
             settings.reset(place.connection, database.spoken_of)
             _settle(place)
+        except EndsTransaction as error:
+            raise BrokenScript(file.name, f"{error.statement}, which would end what it is tried in", _NO_END) from error
         except MigrateError:
             raise
         except (Exception, SystemExit) as error:

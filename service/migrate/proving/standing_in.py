@@ -24,6 +24,8 @@ DO $bring$ BEGIN
     ELSE {sql}; END IF;
 END $bring$
 """
+# Of the server or of the files, and refused in a transaction.
+_OF_NO_SCHEMA = re.compile(r"\s*(VACUUM|ALTER\s+SYSTEM)\b", re.IGNORECASE)
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 
 
@@ -44,7 +46,9 @@ class StandIns:
 
     def reword(self, sql: str) -> str:
         """Of a statement that says where it works, as those of a dump do. In the one transaction of the shadow an index
-        can't be built concurrently, and need not be."""
+        can't be built concurrently, and need not be; nor can a table be vacuumed."""
+        if _OF_NO_SCHEMA.match(sql):
+            return "SELECT 1"
         if heal.stands_alone(sql):
             sql = _CONCURRENTLY.sub("", sql, count=1)
         if self.called:
