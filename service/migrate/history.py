@@ -55,7 +55,8 @@ class History:
         if "name" not in columns[HISTORY]:
             return Ledger(False, ())
         wanted = _selected(("name", "migrated_at", *OURS, *ADDED[HISTORY]), columns[HISTORY])
-        rows = self._connection.execute(f"SELECT {wanted} FROM {HISTORY} ORDER BY id").fetchall()
+        found = self._connection.execute(f"SELECT {wanted} FROM {HISTORY} ORDER BY id").fetchall()
+        rows = (map(_readable, row) for row in found)
         applied = tuple(
             Applied(str(name), moment(at), checksum, duration_ms, release, origin, bool(breaking), waited_ms, down)
             for name, at, checksum, duration_ms, release, origin, breaking, waited_ms, down in rows
@@ -196,6 +197,11 @@ class History:
         wanted = f"{_JOURNAL_COLUMNS}, {_selected(['waits'], columns)}"
         rows = self._connection.execute(f"SELECT {wanted} FROM {JOURNAL} {clause}", parameters).fetchall()
         return tuple(_attempt(row, kept) for *row, kept in rows)
+
+
+def _readable(value: Any) -> Any:
+    """SQLite lets anybody keep bytes in a column of text, and JSON has none."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _selected(wanted: Sequence[str], there: Set[str]) -> str:

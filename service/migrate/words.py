@@ -25,9 +25,10 @@ def migration(
 ) -> str:
     """Its line in the table of `migrate status`."""
     when = applied_at.isoformat(" ", "seconds") if applied_at else ""
-    took = "" if duration_ms is None else duration(duration_ms / 1000)
+    # SQLite lets anybody write anything into a column of numbers.
+    took = duration(duration_ms / 1000) if isinstance(duration_ms, int) else ""
     by = "" if origin in (None, "deploy") else f"by {origin}"
-    waited = f"waited {duration(waited_ms / 1000)} of it" if waited_ms else ""
+    waited = f"waited {duration(waited_ms / 1000)} of it" if waited_ms and isinstance(waited_ms, int) else ""
     return f"  {_MARKS[state]} {name:<45} {state:<8} {when:<19} {took:>7} {by or waited}".rstrip()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 
@@ -94,8 +95,25 @@ def test_any_history_is_understood_or_refused_in_words(history: list[tuple[objec
             assert is_sane(code, said), (words, said)
 
 
+@pytest.mark.parametrize("odd", ["'long'", "x'ff00'", "-1", "1e300", "NULL", "''"])
+@pytest.mark.parametrize("column", ["name", "migrated_at", "checksum", "duration_ms", "release", "origin", "waited_ms"])
+def test_a_column_of_ours_may_hold_anything(sqlite_url: DatabaseUrl, tmp_path: Path, column: str, odd: str) -> None:
+    folder = tmp_path / "migrations"
+    write(folder, "001_a", table("a"))
+    run(as_text(sqlite_url), folder, "deploy")
+    with suppress(Exception):  # a name is never NULL
+        rows(sqlite_url, f"UPDATE migratehistory SET {column} = {odd}")
+    for words in (["status"], ["status", "--json"], ["deploy"], ["journal"]):
+        code, said = run(as_text(sqlite_url), folder, *words)
+        assert is_sane(code, said), (words, said)
+
+
 def symlink_to_itself(folder: Path) -> None:
     (folder / "003_loop.py").symlink_to(folder / "003_loop.py")
+
+
+def pipe_that_nobody_writes_to(folder: Path) -> None:
+    os.mkfifo(folder / "003_pipe.py")
 
 
 def symlink_to_a_file(folder: Path) -> None:
@@ -126,6 +144,7 @@ def huge_number(folder: Path) -> None:
     "strange",
     [
         symlink_to_itself,
+        pipe_that_nobody_writes_to,
         symlink_to_a_file,
         folder_with_the_name_of_a_file,
         unreadable_file,
