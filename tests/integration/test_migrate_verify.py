@@ -112,6 +112,19 @@ def test_a_repair_is_shown_first_and_adds_only(verify: Verify, database_url: Dat
         rows(database_url, "INSERT INTO b (id, n) VALUES (1, 0)")
 
 
+def test_a_repaired_index_has_its_name_which_a_later_migration_drops(
+    verify: Verify, database_url: DatabaseUrl, folder: Path
+) -> None:
+    (folder / "003_i.sql").write_text('CREATE INDEX "Upper n" ON b (n) WHERE n > 1; CREATE INDEX taken ON b (n, id);')
+    runner.deploy(target(database_url, folder))
+    for sql in ('DROP INDEX "Upper n"', "DROP INDEX taken", "CREATE INDEX taken ON a (id)"):
+        rows(database_url, sql)
+    code, said = verify("--repair", "--yes")
+    assert code == 1, said  # the other index of that name
+    (folder / "004_j.sql").write_text('DROP INDEX "Upper n"; DROP INDEX taken;')
+    runner.deploy(target(database_url, folder))
+
+
 def test_a_repair_removes_nothing(verify: Verify, database_url: DatabaseUrl) -> None:
     rows(database_url, "CREATE TABLE theirs (id INTEGER)")
     code, said = verify("--repair", "--yes")

@@ -44,6 +44,7 @@ def _trigger_name(text: str) -> str:
 
 def _create_tables(expected: Snapshot, live: Snapshot, *, is_sqlite: bool) -> list[str]:
     statements: list[str] = []
+    taken = {index for table in live.tables.values() for index in table.index_names.values()}
     for name, table in sorted(expected.tables.items(), key=lambda item: _depth(item[0], expected)):
         there = live.tables.get(name)
         if there is None:
@@ -54,7 +55,10 @@ def _create_tables(expected: Snapshot, live: Snapshot, *, is_sqlite: bool) -> li
                 f'ALTER TABLE "{name}" ADD COLUMN {_column(column, table.columns[column])}' for column in missing
             ]
         indexes = table.indexes - (there.indexes if there else set())
-        statements += [_create_index(name, shape, is_sqlite=is_sqlite) for shape in sorted(indexes)]
+        for shape in sorted(indexes):
+            called = table.index_names.get(shape, "")
+            called = "" if called in taken else called  # by another one, which is not ours to drop
+            statements.append(_create_index(name, shape, called, is_sqlite=is_sqlite))
     return statements
 
 
@@ -72,11 +76,13 @@ def _column(name: str, text: str) -> str:
     return f'"{name}" {text}'
 
 
-def _create_index(table: str, shape: str, *, is_sqlite: bool) -> str:
+def _create_index(table: str, shape: str, name: str, *, is_sqlite: bool) -> str:
+    """Under its own name, by which a later migration may drop it; PostgreSQL finds one by itself where it has none."""
     unique, rest = ("UNIQUE ", shape.removeprefix("UNIQUE ")) if shape.startswith("UNIQUE ") else ("", shape)
-    words = re.sub(r"\W+", "_", rest).strip("_").lower()
-    name = f'"{table}_{words}" ' if is_sqlite else ""  # PostgreSQL finds a name by itself
-    return f'CREATE {unique}INDEX {name}ON "{table}" {rest}'
+    if is_sqlite and not name:
+        words = re.sub(r"\W+", "_", rest).strip("_").lower()
+        name = f'"{table}_{words}"'
+    return f'CREATE {unique}INDEX {name + " " if name else ""}ON "{table}" {rest}'
 
 
 def _depth(table: str, snapshot: Snapshot, seen: frozenset[str] = frozenset()) -> int:

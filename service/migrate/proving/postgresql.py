@@ -31,7 +31,7 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
 WHERE NOT i.indisprimary AND {_TABLES}
 """
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
-_INDEX = re.compile(rf"^CREATE (UNIQUE )?INDEX {_NAME} ON (?:ONLY )?(?:{_NAME}\.)?{_NAME} ")
+_INDEX = re.compile(rf"^CREATE (UNIQUE )?INDEX (?P<name>{_NAME}) ON (?:ONLY )?(?:{_NAME}\.)?{_NAME} ")
 # A trigger that is switched off is there, and does nothing.
 _ATTACHED = f"""
 SELECT c.relname, 'trigger', pg_get_triggerdef(t.oid) || CASE t.tgenabled
@@ -137,8 +137,11 @@ def _read_tables(connection: Connection, snapshot: Snapshot, local: Callable[[st
         else:
             (schema_of.foreign_keys if kind == "f" else schema_of.checks).add(local(text))
     for table, text, is_valid in connection.execute(_INDEXES).fetchall():
-        shape = _INDEX.sub(r"\1", text)
-        tables.get(table, TableSchema()).indexes.add(local(shape) + ("" if is_valid else " (INVALID)"))
+        schema_of, match = tables.get(table, TableSchema()), _INDEX.match(text)
+        shape = local(_INDEX.sub(r"\1", text)) + ("" if is_valid else " (INVALID)")
+        schema_of.indexes.add(shape)
+        if match:
+            schema_of.index_names[shape] = match["name"]
     for table, kind, text in connection.execute(_ATTACHED).fetchall():
         _attach(tables.get(table, TableSchema()), kind, local(text))
 

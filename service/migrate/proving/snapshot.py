@@ -13,7 +13,7 @@ _SHOWN = 160
 @dataclass
 class TableSchema:
     """Column name -> its type, NOT NULL and DEFAULT; the rest as text without names, each kind a set. Triggers, rules
-    and policies are known by their names."""
+    and policies are known by their names. `index_names` are no part of what is compared: index -> name, in SQL."""
 
     columns: dict[str, str] = field(default_factory=dict)
     primary_key: str = ""
@@ -25,6 +25,7 @@ class TableSchema:
     policies: set[str] = field(default_factory=set)
     row_security: str = ""
     options: str = ""
+    index_names: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass

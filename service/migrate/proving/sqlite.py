@@ -44,7 +44,8 @@ def _table(connection: Connection, name: str, sql: str) -> TableSchema:
         keys += [(key, column)] if key else []
     schema.primary_key = ", ".join(column for _, column in sorted(keys))
     schema.foreign_keys = _foreign_keys(connection, name)
-    schema.indexes = _indexes(connection, name)
+    schema.index_names = _indexes(connection, name)
+    schema.indexes = set(schema.index_names)
     if "(" in sql and not sql.upper().startswith("CREATE VIRTUAL"):
         table = ddl.parse(sql)
         schema.checks = set(_checks(table))
@@ -64,18 +65,18 @@ def _foreign_keys(connection: Connection, table: str) -> set[str]:
     return texts
 
 
-def _indexes(connection: Connection, table: str) -> set[str]:
+def _indexes(connection: Connection, table: str) -> dict[str, str]:
     rows = connection.execute(
         'SELECT l.name, l."unique", l.partial, m.sql FROM pragma_index_list(?) l'
         " LEFT JOIN sqlite_master m ON m.name = l.name WHERE l.origin != 'pk'",
         [table],
     )
-    texts = set()
+    texts = {}
     for name, is_unique, is_partial, sql in rows.fetchall():
         columns = [row[0] for row in connection.execute("SELECT name FROM pragma_index_info(?)", [name]).fetchall()]
         is_plain = not is_partial and None not in columns
         shape = f"({', '.join(columns)})" if is_plain else joined(sql[sql.index("(") :].replace('"', "").split())
-        texts.add(f"UNIQUE {shape}" if is_unique else shape)
+        texts[f"UNIQUE {shape}" if is_unique else shape] = f'"{name}"' if sql else ""  # a constraint's is SQLite's own
     return texts
 
 
