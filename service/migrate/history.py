@@ -196,7 +196,7 @@ class History:
     def _attempts(self, clause: str, parameters: Sequence[Any], columns: Set[str]) -> tuple[Attempt, ...]:
         wanted = f"{_JOURNAL_COLUMNS}, {_selected(['waits'], columns)}"
         rows = self._connection.execute(f"SELECT {wanted} FROM {JOURNAL} {clause}", parameters).fetchall()
-        return tuple(_attempt(row, kept) for *row, kept in rows)
+        return tuple(_attempt(list(map(_readable, row)), kept) for *row, kept in rows)
 
 
 def _readable(value: Any) -> Any:

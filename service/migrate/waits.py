@@ -74,5 +74,9 @@ def as_text(waits: Sequence[Wait]) -> str | None:
 
 
 def from_text(text: str | None) -> tuple[Wait, ...]:
-    found = json.loads(text) if text else []
-    return tuple(Wait(each["cause"], each["seconds"], tuple(each["whom"]), each["tries"]) for each in found)
+    """Nothing of what somebody else has written there."""
+    try:
+        found = json.loads(text) if text else []
+        return tuple(Wait(each["cause"], each["seconds"], tuple(each["whom"]), each["tries"]) for each in found)
+    except (ValueError, TypeError, KeyError):
+        return ()

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.migrate.cli import main
+from service.migrate.tables import ADDED, HISTORY, JOURNAL, OURS
 from service.url import DatabaseUrl
 from tests.support.migrations import rows, table, tables, write
 from tests.support.processes import as_text
@@ -95,15 +96,22 @@ def test_any_history_is_understood_or_refused_in_words(history: list[tuple[objec
             assert is_sane(code, said), (words, said)
 
 
-@pytest.mark.parametrize("odd", ["'long'", "x'ff00'", "-1", "1e300", "NULL", "''"])
-@pytest.mark.parametrize("column", ["name", "migrated_at", "checksum", "duration_ms", "release", "origin", "waited_ms"])
+@pytest.mark.parametrize("odd", ["'long'", "'{'", "x'ff00'", "-1", "1e300", "NULL"])
+@pytest.mark.parametrize(
+    "column",
+    [
+        *(f"{HISTORY}.{name}" for name in ("name", "migrated_at", *OURS, *ADDED[HISTORY])),
+        *(f"{JOURNAL}.{name}" for name in ("action", "migration", "step", "state", "error", "started", "pid", "waits")),
+    ],
+)
 def test_a_column_of_ours_may_hold_anything(sqlite_url: DatabaseUrl, tmp_path: Path, column: str, odd: str) -> None:
     folder = tmp_path / "migrations"
     write(folder, "001_a", table("a"))
     run(as_text(sqlite_url), folder, "deploy")
-    with suppress(Exception):  # a name is never NULL
-        rows(sqlite_url, f"UPDATE migratehistory SET {column} = {odd}")
-    for words in (["status"], ["status", "--json"], ["deploy"], ["journal"]):
+    where, _, name = column.partition(".")
+    with suppress(Exception):  # some are never NULL
+        rows(sqlite_url, f"UPDATE {where} SET {name} = {odd}")
+    for words in (["status"], ["status", "--json"], ["deploy"], ["journal"], ["journal", "--json"]):
         code, said = run(as_text(sqlite_url), folder, *words)
         assert is_sane(code, said), (words, said)
 
