@@ -10,10 +10,11 @@ import pytest
 
 from service.migrate import runner
 from service.migrate.connection import connect
-from service.migrate.errors import MigrationFailed, Unproven
+from service.migrate.errors import BrokenScript, MigrationFailed, Unproven
 from service.migrate.proving import verify
 from service.migrate.proving.standing_in import StandIns
 from service.url import DatabaseUrl
+from tests.support.blockers import in_the_way
 from tests.support.migrations import rows, target, write
 
 REPORTS = """
@@ -89,6 +90,16 @@ def test_the_live_schemas_are_not_touched_meanwhile(postgresql_url: DatabaseUrl,
         assert verify.verify(postgresql_url, folder).drift == ()
     reader.close()
     assert rows(postgresql_url, schemas) == before
+
+
+def test_a_live_table_that_a_migration_names_is_not_waited_for(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    """Behind a statement that waits for a reader, everybody else would wait too."""
+    rows(postgresql_url, "CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.b (id INTEGER)")
+    (tmp_path / "001_a.sql").write_text("ALTER TABLE elsewhere.b ADD COLUMN IF NOT EXISTS name TEXT")
+    runner.deploy(target(postgresql_url, tmp_path))
+    with in_the_way(postgresql_url, "elsewhere.b"), pytest.raises(BrokenScript, match="try again when they are done"):
+        verify.verify(postgresql_url, tmp_path)
+    assert verify.verify(postgresql_url, tmp_path).drift == ()
 
 
 @pytest.mark.parametrize(

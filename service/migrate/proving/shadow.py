@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import peewee as pw
 
-from service.migrate.applying import settings
+from service.migrate.applying import contention, settings
 from service.migrate.applying.engine import Engine
 from service.migrate.applying.recorded import EndsTransaction
 from service.migrate.connection import APPLICATION, Connection, connect, explain
@@ -25,6 +25,8 @@ from service.migrate.proving.snapshot import Snapshot
 from service.migrate.proving.standing_in import StandIns
 from service.url import MEMORY, DatabaseUrl
 
+_WAIT = "1s"
+_BUSY = "Somebody is at work in what it names of another schema: try again when they are done."
 _NO_END = "Take that out of the file: the runner begins and commits."
 
 
@@ -115,8 +117,10 @@ def _bound(connection: Connection) -> AbstractContextManager[None]:
 
 
 def _settle(place: Scratch) -> None:
+    """Live objects, which a migration may name with their schema, are never waited for: who comes next would have to
+    wait for them behind us."""
     if place.names.first:
-        place.connection.execute(f"SET LOCAL search_path = {place.names.first}")
+        place.connection.execute(f"SET LOCAL search_path = {place.names.first}; SET LOCAL lock_timeout = '{_WAIT}'")
 
 
 def _after_each(place: Scratch, files: Sequence[MigrationFile]) -> list[Snapshot]:
@@ -134,7 +138,8 @@ def _after_each(place: Scratch, files: Sequence[MigrationFile]) -> list[Snapshot
         except MigrateError:
             raise
         except (Exception, SystemExit) as error:
-            raise BrokenScript(file.name, f"{type(error).__name__}: {error}".splitlines()[0]) from error
+            hint = [_BUSY] if contention.is_contention(error) else []
+            raise BrokenScript(file.name, f"{type(error).__name__}: {error}".splitlines()[0], *hint) from error
         found.append(place.taken())
     return found
 

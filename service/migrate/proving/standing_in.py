@@ -15,12 +15,12 @@ _BEFORE = r"(\bSCHEMA\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?|\bsearch_path\s*(?:=|\bTO
 _EXTENSION = re.compile(rf"\s*CREATE\s+EXTENSION\s+(?:IF\s+NOT\s+EXISTS\s+)?({_NAME})(.*)", re.IGNORECASE | re.DOTALL)
 _IN_SCHEMA = re.compile(rf"\bSCHEMA\s+({_NAME})", re.IGNORECASE)
 # A database has each extension once: for as long as the shadow's transaction lasts, the one that is there comes along.
-# One that can't be moved, or is somebody else's, stays, and is found where it is named with its schema.
+# One that can't be moved, is in use or somebody else's, stays, and is found where it is named with its schema.
 _BRING = """
 DO $bring$ BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = '{plain}') THEN
         BEGIN ALTER EXTENSION {name} SET SCHEMA {schema};
-        EXCEPTION WHEN feature_not_supported OR insufficient_privilege THEN NULL; END;
+        EXCEPTION WHEN feature_not_supported OR insufficient_privilege OR lock_not_available THEN NULL; END;
     ELSE {sql}; END IF;
 END $bring$
 """
