@@ -9,7 +9,7 @@ import pytest
 from service.migrate import runner
 from service.migrate.errors import MigrationFailed
 from service.url import DatabaseUrl
-from tests.support.migrations import table, tables, target, write
+from tests.support.migrations import rows, table, tables, target, write
 
 OURS = {"migratehistory", "migratejournal"}
 
@@ -34,6 +34,18 @@ def test_a_migration_that_goes_on_in_the_next_transaction_is_not_applied(
 
 def test_a_migration_that_empties_the_history_is_not_applied(database_url: DatabaseUrl, tmp_path: Path) -> None:
     assert_is_undone(database_url, tmp_path, "migrator.sql('DELETE FROM migratehistory')")
+
+
+@pytest.mark.parametrize("end", ["ROLLBACK", "COMMIT"])
+def test_a_rollback_that_goes_on_in_the_next_transaction_has_not_undone_it(
+    postgresql_url: DatabaseUrl, tmp_path: Path, end: str
+) -> None:
+    chained = f"migrator.run(lambda: database.cursor().execute('{end} AND CHAIN'))"
+    write(tmp_path, "001_a", table("first"), rollback=f"migrator.sql('DROP TABLE first')\n{chained}")
+    runner.deploy(target(postgresql_url, tmp_path))
+    with pytest.raises(MigrationFailed, match="it has ended the transaction"):
+        runner.rollback(target(postgresql_url, tmp_path), confirm=print)
+    assert rows(postgresql_url, "SELECT name FROM migratehistory") == [("001_a",)]
 
 
 def assert_is_undone(url: DatabaseUrl, folder: Path, outbreak: str) -> None:
