@@ -30,7 +30,7 @@ WITH RECURSIVE head (id) AS (
   SELECT (
     SELECT id FROM {table} WHERE state IN ('queued', 'leased') AND {is_wanted} AND ({lane}, state) > ({last_lane}, 'z')
     ORDER BY {lane}, state, id LIMIT 1)
-  FROM head JOIN {table} last ON last.id = head.id)
+  FROM head {last})
 SELECT id FROM (SELECT id FROM head WHERE id IS NOT NULL LIMIT {size}) known
 ORDER BY id LIMIT {size}"""
 _IS_FREE = """
@@ -39,7 +39,9 @@ AND (mine.state = 'queued' AND mine.available_at <= :now
      OR mine.state = 'leased' AND (mine.leased_until < :now OR mine.leased_by = :holder))
 AND mine.id = (
   SELECT id FROM {table} WHERE state IN ('queued', 'leased') AND ({lane}) = ({my_lane}) ORDER BY state, id LIMIT 1)"""
-# Neither form leaves the engine a choice: one candidate after the other, until one is free.
+# Neither form leaves the engine a choice: one row by its key; one candidate after the other, until one is free.
+_LAST_SQLITE = "JOIN {table} last ON last.id = head.id"
+_LAST_POSTGRESQL = "CROSS JOIN LATERAL (SELECT * FROM {table} WHERE id = head.id LIMIT 1) last"
 _FREE_SQLITE = "SELECT mine.id FROM ({candidates}) candidate CROSS JOIN {table} mine WHERE {is_free} LIMIT 1"
 _FREE_POSTGRESQL = """
 SELECT free.id FROM ({candidates}) candidate
@@ -55,7 +57,7 @@ AND (state = 'queued' OR leased_until < :now OR leased_by = :holder) LIMIT 1"""
 _OTHERS = """
 EXISTS (SELECT 1 FROM {table} other WHERE state IN ('queued', 'leased') AND {is_wanted} AND other.id <> {table}.id)"""
 # What waits is read in the order of an index, and never all of it to be sorted. The lanes' sort is of a few.
-_SETTINGS = "SET LOCAL enable_sort = off; SET LOCAL jit = off; "
+_SETTINGS = "SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off; SET LOCAL jit = off; "
 
 
 class _Turn(NamedTuple):
@@ -112,11 +114,14 @@ def _rest(queue: Queue[Any]) -> Statement:
 
 
 def _statements(queue: Queue[Any], candidates: str, size: int) -> _Turn:
-    parts = {"candidates": _filled(queue, candidates, size=size), "is_free": _filled(queue, _IS_FREE)}
-    look = _filled(queue, _FREE_SQLITE, **parts)
-    locking = _filled(queue, _FREE_POSTGRESQL, **parts)
-    take, locking = (_filled(queue, _LEASE, free=free, others=_filled(queue, _OTHERS)) for free in (look, locking))
-    return _Turn(Statement(look), Statement(take, postgresql=_SETTINGS + locking))
+    def free(form: str, last: str) -> str:
+        found = _filled(queue, candidates, size=size, last=_filled(queue, last))
+        return _filled(queue, form, candidates=found, is_free=_filled(queue, _IS_FREE))
+
+    look, locking = free(_FREE_SQLITE, _LAST_SQLITE), free(_FREE_POSTGRESQL, _LAST_POSTGRESQL)
+    others = _filled(queue, _OTHERS)
+    take, lock = (_filled(queue, _LEASE, free=found, others=others) for found in (look, locking))
+    return _Turn(Statement(look), Statement(take, postgresql=_SETTINGS + lock))
 
 
 def _filled(queue: Queue[Any], text: str, **parts: Any) -> str:
