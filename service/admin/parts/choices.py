@@ -35,13 +35,13 @@ class Choice(SelectField):
             yield Option(value, words, self.coerce(value) == self.data, {})
 
     def __call__(self, **attributes: Any) -> Markup:
-        options = "".join(map(_drawn, self.iter_choices()))
+        pairs: Any = self.choices or ()
+        options = "".join(_drawn(value, words, self.coerce(value) == self.data) for value, words in pairs)
         return Markup(f"<select {html_params(id=self.id, name=self.name, **attributes)}>{options}</select>")  # noqa: S704
 
 
-def _drawn(option: Option) -> str:
-    selected = "selected " if option.selected else ""
-    return f'<option {selected}value="{escape(option.value)}">{escape(option.label)}</option>'
+def _drawn(value: object, words: str, is_chosen: bool) -> str:
+    return f'<option {"selected " if is_chosen else ""}value="{escape(value)}">{escape(words)}</option>'
 
 
 def chatbots(user: User, asked: int | None = None) -> Choices:
