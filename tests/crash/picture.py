@@ -16,7 +16,8 @@ from service.url import DatabaseUrl
 # The rows that the tests write are older; what is younger was written by a migration's own clock.
 CLOCK = datetime(2026, 1, 1)
 _KEY = re.compile(r"\((\w+)\) REFERENCES \"?(\w+)\"?\(\w+\)")
-_PRIMARY = re.compile(r"(?:PRIMARY KEY \()?(\w+)\)?")
+# Of one column; or of more, where the key by itself was one.
+_PRIMARY = re.compile(r"(?:PRIMARY KEY \()?(id|\w+(?!, ))(?:, .+)?\)?")
 
 Rows = list[dict[str, Any]]
 
