@@ -48,17 +48,11 @@ class RunnerConfig(NamedTuple):
 
 
 class Config(NamedTuple):
-    """What panel and worker go by; the first of it is the runner's."""
+    """What panel and worker go by; they show what the runner does, and where."""
 
     database_url: DatabaseUrl
     migration_database_url: DatabaseUrl
     migrations_dir: Path
-    models: str
-    seeder: str
-    run_migrations: bool
-    release: str
-    database_wait: float
-    gate_wait: float
     secret_key: str
     lasting_key: str  # SECRET_KEY, or nothing where each start makes another
     admin_email: str
@@ -96,8 +90,11 @@ class Config(NamedTuple):
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
         """Read every setting; ConfigError names the first variable that can't be used."""
         env = _Environment(environment.variables() if environ is None else environ)
+        runner = RunnerConfig.from_env(environ)
         return cls(
-            **RunnerConfig.from_env(environ)._asdict(),
+            database_url=runner.database_url,
+            migration_database_url=runner.migration_database_url,
+            migrations_dir=runner.migrations_dir,
             secret_key=env.secret("SECRET_KEY") or os.urandom(32).hex(),
             lasting_key=env.secret("SECRET_KEY"),
             admin_email=env.email("ADMIN_EMAIL"),

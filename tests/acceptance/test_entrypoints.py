@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from service.config import Config, ConfigError
+from service.config import ConfigError, RunnerConfig
 from service.database import open_database
 from service.url import ROOT, DatabaseUrl
 from tests.support.panel import at_once
@@ -240,7 +240,7 @@ def test_the_shell_and_the_settings_read_run_migrations_alike(
     env = environment(sqlite_url, RUN_MIGRATIONS=value)
     done = run(PANEL, env=env | {"PATH": f"{tmp_path}:{env['PATH']}"})
     try:
-        expected = "migrate deploy" if Config.from_env(env).run_migrations else "migrate wait"
+        expected = "migrate deploy" if RunnerConfig.from_env(env).run_migrations else "migrate wait"
     except ConfigError:
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr == f"RUN_MIGRATIONS is '{value}'; use true, false, 1, 0, yes or no.\n"

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from service.config import Config, ConfigError
+from service.config import Config, ConfigError, RunnerConfig
 
 
 def test_everything_has_a_default() -> None:
     config = Config.from_env({})
     assert config.database_url.is_sqlite
     assert config.migration_database_url == config.database_url
-    assert not config.run_migrations
+    assert not RunnerConfig.from_env({}).run_migrations
 
 
 @pytest.mark.parametrize("value", ["true", "TRUE", "1", "yes", " Yes "])
 def test_migrations_are_switched_on_by_any_clear_word(value: str) -> None:
-    assert Config.from_env({"RUN_MIGRATIONS": value}).run_migrations
+    assert RunnerConfig.from_env({"RUN_MIGRATIONS": value}).run_migrations
 
 
 @pytest.mark.parametrize("value", ["false", "0", "no", "No", ""])
 def test_migrations_are_switched_off_by_any_clear_word(value: str) -> None:
-    assert not Config.from_env({"RUN_MIGRATIONS": value}).run_migrations
+    assert not RunnerConfig.from_env({"RUN_MIGRATIONS": value}).run_migrations
 
 
 @pytest.mark.parametrize(("value", "is_secure"), [("", None), ("Auto", None), ("true", True), ("no", False)])
