@@ -87,10 +87,10 @@ class Config(NamedTuple):
         return tuple(secret for secret in given if secret)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
-        """Read every setting; ConfigError names the first variable that can't be used."""
+    def from_env(cls, environ: Mapping[str, str] | None = None, runner: RunnerConfig | None = None) -> Config:
+        """Read every setting, or those of the runner from where it has them; ConfigError names the first bad one."""
         env = _Environment(environment.variables() if environ is None else environ)
-        runner = RunnerConfig.from_env(environ)
+        runner = runner or RunnerConfig.from_env(environ)
         return cls(
             database_url=runner.database_url,
             migration_database_url=runner.migration_database_url,

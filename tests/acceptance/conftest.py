@@ -11,7 +11,7 @@ import pytest
 from service.url import DatabaseUrl
 from tests.support.panel import EMAIL, PASSWORD
 from tests.support.postgresql import free_port
-from tests.support.processes import Process, Start, answer, environment, eventually
+from tests.support.processes import Process, Start, environment
 from tests.support.site import CHROMIUM, Site
 
 
@@ -51,8 +51,7 @@ def site(furnished_url: DatabaseUrl, start: Start, browser: Any) -> Iterator[Sit
     port = free_port()
     settings = {"SECRET_KEY": "a key of the tests", "ADMIN_EMAIL": EMAIL, "ADMIN_PASSWORD": PASSWORD, "PORT": str(port)}
     env = environment(furnished_url, **settings)
-    start("entrypoints/admin-panel.sh", env=env | {"RUN_MIGRATIONS": "true"})
-    eventually(lambda: answer(port, "/readyz") == 200)
+    start("entrypoints/admin-panel.sh", env=env | {"RUN_MIGRATIONS": "true"}).serves(port)
     opened = Site(f"http://127.0.0.1:{port}", browser, lambda: start("entrypoints/bot.sh", env=env))
     yield opened
     opened.close()

@@ -16,7 +16,7 @@ from service.database import open_database
 from service.url import ROOT, DatabaseUrl
 from tests.support.panel import at_once
 from tests.support.postgresql import free_port
-from tests.support.processes import Start, answer, environment, eventually, run
+from tests.support.processes import Start, answer, environment, run
 
 PANEL, BOT = "entrypoints/admin-panel.sh", "entrypoints/bot.sh"
 NEWEST = max((path.stem for path in (ROOT / "migrations").glob("[0-9]*.py")), default="")
@@ -42,7 +42,7 @@ def test_the_panel_migrates_reports_and_then_serves_until_it_is_told_to_stop(
 ) -> None:
     port = free_port()
     panel = start(PANEL, env=environment(database_url, RUN_MIGRATIONS="true", PORT=str(port)))
-    eventually(lambda: answer(port, "/readyz") == 200)
+    panel.serves(port)
     told = panel.output
     assert told.index("001_initial") < told.index(NEWEST) < told.index("admin-panel: starting")
     assert panel.terminated() == 0
@@ -108,7 +108,7 @@ def test_the_panel_waits_for_the_schema_when_somebody_else_migrates(database_url
     panel.says(NEWEST)
     assert answer(port, "/healthz") == 0
     assert run("migrate", "deploy", env=env).returncode == 0
-    eventually(lambda: answer(port, "/readyz") == 200)
+    panel.serves(port)
 
 
 def test_a_first_user_is_made_from_the_environment_and_the_password_is_not_logged(

@@ -18,7 +18,7 @@ from service.database import bind, proxy
 from service.url import ROOT, DatabaseUrl
 from tests.support.panel import Browser, add_user, panel, signed_in
 from tests.support.postgresql import free_port
-from tests.support.processes import Process, answer, environment, eventually
+from tests.support.processes import Process, environment
 from tests.support.routes import ANYBODY, HALF_WAY, ROUTES, SIGHTS, furnish, routes
 from tests.support.site import DESK, NEEDS_CHROMIUM, PHONE, SCREENSHOTS, Site, sign_in, too_wide
 
@@ -59,7 +59,7 @@ def gallery(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, br
     port = free_port()
     env = environment(url, SECRET_KEY="a key of the tests", PORT=str(port))
     process = Process("entrypoints/admin-panel.sh", env=env, log=folder / "panel.log")
-    eventually(lambda: answer(port, "/readyz") == 200)
+    process.serves(port)
     site = Site(f"http://127.0.0.1:{port}", browser)
     yield Gallery(site, paths)
     site.close()

@@ -11,7 +11,7 @@ from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
 from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, add_user
 from tests.support.postgresql import free_port
-from tests.support.processes import Process, Start, answer, environment, eventually
+from tests.support.processes import Process, Start, environment
 from tests.support.visitor import Visitor
 
 # The grace that the entrypoint gives to answers under way.
@@ -22,7 +22,7 @@ def serving(url: DatabaseUrl, start: Start) -> tuple[Process, str]:
     port = free_port()
     env = environment(url, SECRET_KEY="a key of the tests", PORT=str(port))
     panel = start("entrypoints/admin-panel.sh", env=env)
-    eventually(lambda: answer(port, "/readyz") == 200)
+    panel.serves(port)
     return panel, f"http://127.0.0.1:{port}"
 
 

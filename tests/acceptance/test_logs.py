@@ -14,7 +14,7 @@ from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, reloaded, send
 from tests.support.panel import ONE_ENGINE
 from tests.support.postgresql import free_port
-from tests.support.processes import Process, Start, answer, environment, eventually
+from tests.support.processes import Process, Start, environment, eventually
 
 SPOKEN_FIRST = ("admin-panel: starting", "bot: starting")
 
@@ -32,7 +32,7 @@ def test_the_panels_log_is_one_object_a_line_and_tells_each_request_without_its_
 ) -> None:
     port = free_port()
     panel = start("entrypoints/admin-panel.sh", env=environment(service_database, LOG_FORMAT="json", PORT=str(port)))
-    eventually(lambda: answer(port, "/readyz") == 200)
+    panel.serves(port)
     httpx.get(f"http://127.0.0.1:{port}/sign-in?q=private")
     eventually(lambda: '"/sign-in"' in panel.output)
     assert panel.terminated() == 0

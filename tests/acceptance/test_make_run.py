@@ -31,7 +31,7 @@ def test_two_words_bring_up_everything_and_ctrl_c_ends_it(sqlite_url: DatabaseUr
     service.says(f"http://127.0.0.1:{port}")
     password = re.search(r"shown only this once: (\S+)", service.output)
     assert password
-    eventually(lambda: answer(port, "/readyz") == 200)
+    service.serves(port)
     with Visitor(f"http://127.0.0.1:{port}") as visitor:
         visitor.sign_in("admin@example.com", password[1])
         assert "Ahoy" in visitor.talk("Ahoy")
@@ -43,17 +43,16 @@ def test_two_words_bring_up_everything_and_ctrl_c_ends_it(sqlite_url: DatabaseUr
 def test_a_second_run_starts_again_and_shows_no_password(service_database: DatabaseUrl, start: Start) -> None:
     port = free_port()
     first = make_run(start, service_database, port)
-    eventually(lambda: answer(port, "/readyz") == 200)
+    first.serves(port)
     first.interrupted()
     second = make_run(start, service_database, port)
-    eventually(lambda: answer(port, "/readyz") == 200, seconds=10)
+    second.serves(port, seconds=10)
     assert "only this once" not in second.output
 
 
 def test_the_data_is_for_its_owner_only(sqlite_url: DatabaseUrl, start: Start) -> None:
     port = free_port()
-    make_run(start, sqlite_url, port)
-    eventually(lambda: answer(port, "/readyz") == 200)
+    make_run(start, sqlite_url, port).serves(port)
     assert stat.S_IMODE((ROOT / "data").stat().st_mode) == 0o700
 
 

@@ -18,7 +18,7 @@ from service.url import ROOT, DatabaseUrl
 from tests.support.migrations import rows, table, write
 from tests.support.panel import EMAIL, PASSWORD
 from tests.support.postgresql import free_port
-from tests.support.processes import Start, answer, environment, eventually
+from tests.support.processes import Start, environment
 from tests.support.site import NEEDS_CHROMIUM, PHONE, SCREENSHOTS, Site, sign_in, too_wide
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
@@ -58,8 +58,8 @@ def harbour(_copied_sqlite: DatabaseUrl, start: Start, browser: Any, tmp_path: P
     env = environment(
         _copied_sqlite, SECRET_KEY="a key of the tests", ADMIN_EMAIL=EMAIL, ADMIN_PASSWORD=PASSWORD, PORT=str(port)
     )
-    start("entrypoints/admin-panel.sh", env=env | {"RUN_MIGRATIONS": "true", "MIGRATIONS_DIR": str(folder)})
-    eventually(lambda: answer(port, "/readyz") == 200)
+    deploying = env | {"RUN_MIGRATIONS": "true", "MIGRATIONS_DIR": str(folder)}
+    start("entrypoints/admin-panel.sh", env=deploying).serves(port)
     site = Site(f"http://127.0.0.1:{port}", browser)
     page = site.open(viewport=PHONE, permissions=["clipboard-read", "clipboard-write"])
     sign_in(page)

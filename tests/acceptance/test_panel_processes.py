@@ -14,7 +14,7 @@ import pytest
 from service.url import DatabaseUrl
 from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, add_user
 from tests.support.postgresql import free_port
-from tests.support.processes import Process, Start, answer, environment, eventually
+from tests.support.processes import Process, Start, environment, eventually
 from tests.support.visitor import Visitor
 
 
@@ -28,7 +28,8 @@ def port(service_database: DatabaseUrl) -> int:
 def panel(port: int, service_database: DatabaseUrl, start: Start) -> Process:
     """Without a key of the operator's, so that the processes have to agree on one."""
     panel = start("entrypoints/admin-panel.sh", env=environment(service_database, PORT=str(port), WEB_CONCURRENCY="2"))
-    eventually(lambda: answer(port, "/readyz") == 200 and len(children(panel)) == 2)
+    panel.serves(port)
+    eventually(lambda: len(children(panel)) == 2)
     return panel
 
 

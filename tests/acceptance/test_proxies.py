@@ -7,7 +7,7 @@ import pytest
 
 from service.url import DatabaseUrl
 from tests.support.postgresql import free_port
-from tests.support.processes import Start, answer, environment, eventually
+from tests.support.processes import Start, environment
 
 
 @pytest.mark.parametrize(("proxies", "is_believed"), [("", False), ("1", True)])
@@ -17,8 +17,7 @@ def test_https_is_believed_from_a_counted_proxy_alone(
     """gunicorn itself would believe whoever comes from 127.0.0.1, as this test does."""
     port = free_port()
     env = environment(furnished_url, PORT=str(port), SECRET_KEY="a key of the tests", TRUSTED_PROXIES=proxies)
-    start("entrypoints/admin-panel.sh", env=env)
-    eventually(lambda: answer(port, "/readyz") == 200)
+    start("entrypoints/admin-panel.sh", env=env).serves(port)
     headers = httpx.get(f"http://127.0.0.1:{port}/sign-in", headers={"X-Forwarded-Proto": "https"}).headers
     assert ("; Secure" in headers["set-cookie"]) == is_believed
     assert ("strict-transport-security" in headers) == is_believed

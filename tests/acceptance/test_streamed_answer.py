@@ -20,7 +20,7 @@ from tests.support.chat import make_chatbot, transcript
 from tests.support.endpoint import Endpoint, Pause, Reply, Until, UntilLeft, delta, endpoint, event, saying
 from tests.support.panel import ONE_ENGINE, add_user
 from tests.support.postgresql import free_port
-from tests.support.processes import Start, answer, environment, eventually
+from tests.support.processes import Start, environment, eventually
 from tests.support.workers import Workers, workers
 
 ANSWER = "The ferry leaves at noon."
@@ -35,8 +35,8 @@ def started(service_database: DatabaseUrl, tmp_path: Path) -> Iterator[Workers]:
 @pytest.fixture
 def program(service_database: DatabaseUrl, start: Start) -> Iterator[httpx.Client]:
     port = free_port()
-    start("entrypoints/admin-panel.sh", env=environment(service_database, SECRET_KEY="of the tests", PORT=str(port)))
-    eventually(lambda: answer(port, "/readyz") == 200)
+    env = environment(service_database, SECRET_KEY="of the tests", PORT=str(port))
+    start("entrypoints/admin-panel.sh", env=env).serves(port)
     headers = {"Authorization": f"Bearer {tokens.issue(add_user(), 'Test', tokens.SCOPES).key}"}
     with httpx.Client(base_url=f"http://127.0.0.1:{port}/api", headers=headers, timeout=20) as client:
         yield client

@@ -9,7 +9,7 @@ from service.models import Chatbot, Creator, Persona, User
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, make_user
 from tests.support.panel import Browser, at_once, panel
-from tests.support.processes import as_text
+from tests.support.processes import as_text, environment, run
 
 
 def config(url: DatabaseUrl, **settings: str) -> Config:
@@ -45,6 +45,16 @@ def test_a_second_run_adds_nothing(service_database: DatabaseUrl) -> None:
         "There are chatbots already; none was added.",
     ]
     assert (User.select().count(), Chatbot.select().count(), Creator.select().count()) == (1, 1, 1)
+
+
+def test_the_command_goes_by_its_options_and_by_the_settings(
+    service_database: DatabaseUrl, sqlite_url: DatabaseUrl
+) -> None:
+    env = environment(sqlite_url, ADMIN_EMAIL="dana@example.org", ADMIN_PASSWORD="hush-hush-hush")
+    seeded = run("migrate", "--database-url", as_text(service_database), "seed", env=env)
+    assert (seeded.returncode, seeded.stderr) == (0, "")
+    assert seeded.stdout.startswith("Panel user dana@example.org was added, with the password from ADMIN_PASSWORD.\n")
+    assert User.get().email == "dana@example.org"
 
 
 def test_what_is_there_already_is_left_alone(service_database: DatabaseUrl) -> None:

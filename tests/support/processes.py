@@ -78,6 +78,11 @@ class Process:
         eventually(lambda: text in self.output or self._popen.poll() is not None, seconds)
         assert text in self.output, f"{text!r} is not in: {self.output}"
 
+    def serves(self, port: int, seconds: float = 20) -> None:
+        """Wait until the panel takes requests; one that ends instead fails the test at once, with what it said."""
+        eventually(lambda: answer(port, "/readyz") == 200 or self._popen.poll() is not None, seconds)
+        assert self._popen.poll() is None, self.output
+
     def ended(self, seconds: float = 30) -> int:
         """Wait for the end by itself; the exit code."""
         return self._popen.wait(seconds)

@@ -116,7 +116,7 @@ def seed(_options: argparse.Namespace, config: RunnerConfig) -> int:
         run = getattr(importlib.import_module(module), function or "run")
     except (ImportError, AttributeError) as error:
         raise Refused(f"Can't load the seed {config.seeder}: {error}. Name it with MIGRATIONS_SEED.") from None
-    for line in run(Config.from_env()._replace(**config._asdict())):
+    for line in run(Config.from_env(runner=config)):
         print(line)
     return 0
 
