@@ -14,9 +14,11 @@ from service.migrate import contents, words
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120
 _TAKES = ("--database-url", "--dir")
-# No row comes back while an attempt is running, or was killed, or where a rollback may have stopped half-way.
+# No row comes back while an attempt is running, or was killed, or where a rollback may have stopped half-way; and none
+# of what is claimed and not done (history.py).
 _APPLIED = """
-SELECT name, checksum{} FROM migratehistory WHERE NOT EXISTS (SELECT 1 FROM migratejournal WHERE state = 'running'
+SELECT name, checksum{} FROM migratehistory WHERE coalesce(duration_ms, 0) >= 0
+AND NOT EXISTS (SELECT 1 FROM migratejournal WHERE state = 'running'
 OR (action = 'rollback' AND state = 'failed' AND steps > 0)) ORDER BY id
 """
 # What a command shows of each migration.

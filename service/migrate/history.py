@@ -26,6 +26,14 @@ from service.migrate.words import moment
 _JOURNAL_COLUMNS = (
     "action, migration, step, steps, state, error, started, finished, host, pid, release"  # in the order of Attempt
 )
+# The duration of a migration that is claimed and not done: nobody sees it but where the migration itself has committed.
+CLAIMED = -1
+# To record as applied what stopped half-way is to complete its row.
+_COMPLETES = f"""
+    DO UPDATE SET migrated_at = excluded.migrated_at, checksum = excluded.checksum, release = excluded.release,
+    origin = excluded.origin, breaking = excluded.breaking, down_checksum = excluded.down_checksum, duration_ms = NULL
+    WHERE {HISTORY}.duration_ms = {CLAIMED}
+"""
 # Of the attempt that this session has begun last.
 _NUMBER: Statement = (f"SELECT currval(pg_get_serial_sequence('{JOURNAL}', 'id'))", ())
 # The newest attempt at a migration is a rollback in which a step stands, or has begun.
@@ -56,12 +64,7 @@ class History:
             return Ledger(False, ())
         wanted = _selected(("name", "migrated_at", *OURS, *ADDED[HISTORY]), columns[HISTORY])
         found = self._connection.execute(f"SELECT {wanted} FROM {HISTORY} ORDER BY id").fetchall()
-        rows = (map(_readable, row) for row in found)
-        applied = tuple(
-            Applied(str(name), moment(at), checksum, duration_ms, release, origin, bool(breaking), waited_ms, down)
-            for name, at, checksum, duration_ms, release, origin, breaking, waited_ms, down in rows
-            if name is not None
-        )
+        applied = tuple(_applied(row) for row in found if row[0] is not None)
         is_ours = set(OURS) <= columns[HISTORY] and "checkpoint" in columns[JOURNAL]
         attempts = self._attempts(_UNSETTLED, ["running", *_HALF_UNDONE], columns[JOURNAL]) if is_ours else ()
         running = tuple(attempt for attempt in attempts if attempt.state == "running")
@@ -85,11 +88,23 @@ class History:
 
     def claim(self, name: str, checksum: str | None, origin: str, *, breaking: bool, down: str | None) -> Statement:
         """What writes that row: it changes one, or none when somebody was first."""
+        is_deploy = origin == "deploy"
         sql = (
-            f"INSERT INTO {HISTORY} (name, migrated_at, checksum, release, origin, breaking, down_checksum)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
+            f"INSERT INTO {HISTORY}"
+            " (name, migrated_at, checksum, release, origin, breaking, down_checksum, duration_ms)"
+            f" VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) {'DO NOTHING' if is_deploy else _COMPLETES}"
         )
-        return sql, [name, now(), checksum, self._release, origin, int(breaking), down]
+        duration_ms = CLAIMED if is_deploy else None
+        return sql, [name, now(), checksum, self._release, origin, int(breaking), down, duration_ms]
+
+    def take_back(self, claim: Statement) -> bool:
+        """Remove the row that this very claim has written; False where it is not there, as after a rollback, or the
+        migration has been done, as when a signal comes after the commit."""
+        mine, (name, at, *_) = f"WHERE name = ? AND migrated_at = ? AND duration_ms = {CLAIMED}", claim[1]
+        with connected(self._connection) as database:
+            if not database.execute(f"SELECT 1 FROM {HISTORY} {mine}", [name, at]).fetchone():
+                return False  # nothing is written, for which SQLite might have to wait
+            return int(database.execute(f"DELETE FROM {HISTORY} {mine}", [name, at]).rowcount) == 1
 
     def adopt(self, checksums: Sequence[tuple[str, str]]) -> None:
         """Trust the files, as they are now, for migrations that were applied before we kept checksums."""
@@ -202,6 +217,13 @@ class History:
 def _readable(value: Any) -> Any:
     """SQLite lets anybody keep bytes in a column of text, and JSON has none."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def _applied(row: Sequence[Any]) -> Applied:
+    name, at, checksum, duration_ms, release, origin, breaking, waited_ms, down = map(_readable, row)
+    is_half, when = duration_ms == CLAIMED, moment(at)
+    took = None if is_half else duration_ms
+    return Applied(str(name), when, checksum, took, release, origin, bool(breaking), waited_ms, down, is_half)
 
 
 def _selected(wanted: Sequence[str], there: Set[str]) -> str:

@@ -11,7 +11,8 @@ from service.migrate.waits import Wait
 class Applied(NamedTuple):
     """A row of the history. What peewee-migrate wrote before us has no checksum. `waited_ms` is the part of
     `duration_ms` that went by waiting for locks that others held; `down_checksum` is that of the file that undoes a
-    migration in SQL, where one was there and we kept it."""
+    migration in SQL, where one was there and we kept it. One `is_half` applied that ended its own transaction and was
+    stopped before its end."""
 
     name: str
     applied_at: datetime | None
@@ -22,6 +23,7 @@ class Applied(NamedTuple):
     breaking: bool = False
     waited_ms: int | None = None
     down_checksum: str | None = None
+    is_half: bool = False
 
 
 class Attempt(NamedTuple):

@@ -9,11 +9,16 @@ from service.migrate.errors import Problem, UnknownMigration
 from service.migrate.files import MigrationFile
 from service.migrate.ledger import Applied, Attempt, Ledger
 
-State = Literal["applied", "pending", "changed", "missing", "ahead"]
+State = Literal["applied", "pending", "changed", "missing", "half", "ahead"]
+_WRONG = ("changed", "missing", "half")
 _NO_FILES = Problem(
     "",
     "There is no migration in this folder, but the database has some.",
     "Does the release, or the image, lack its files? Name the folder with --dir or MIGRATIONS_DIR.",
+)
+_HALF = (
+    "Look at the database: complete what is missing and record it with `migrate resolve --applied {0}`, or undo what "
+    "stands and have it run again after `migrate resolve --rolled-back {0}`."
 )
 _EDITED = "{} was edited after it was applied."
 
@@ -61,7 +66,7 @@ def make_plan(files: Sequence[MigrationFile], ledger: Ledger, *, out_of_order: b
     entries = [_entry(file, applied.get(file.name)) for file in files]
     if fileless := [_fileless(row, newest_file) for row in ledger.applied if row.name not in known]:
         entries = sorted([*entries, *fileless], key=lambda entry: (_number(entry.name), entry.name))
-    problems = [_problem(entry) for entry in entries if entry.state in ("changed", "missing") or _is_breaking(entry)]
+    problems = [_problem(entry) for entry in entries if entry.state in _WRONG or _is_breaking(entry)]
     problems += [_half_undone(attempt, known) for attempt in ledger.half_undone if attempt.migration in applied]
     problems += [] if out_of_order else _late(entries)
     problems += [] if files or not applied else [_NO_FILES]
@@ -85,12 +90,15 @@ def resolve_name(given: str, names: Sequence[str]) -> str:
 def _entry(file: MigrationFile, row: Applied | None) -> Entry:
     if row is None:
         return Entry(file.name, "pending", file)
+    if row.is_half:
+        return Entry(file.name, "half", file, row)
     is_same = row.checksum in (None, file.checksum)
     return Entry(file.name, "applied" if is_same else "changed", file, row)
 
 
 def _fileless(row: Applied, newest_file: int) -> Entry:
-    return Entry(row.name, "ahead" if _number(row.name) > newest_file else "missing", applied=row)
+    state: State = "half" if row.is_half else "ahead" if _number(row.name) > newest_file else "missing"
+    return Entry(row.name, state, applied=row)
 
 
 def _number(name: str) -> int:
@@ -113,6 +121,9 @@ def _problem(entry: Entry) -> Problem:
     if entry.state == "ahead":
         what = f"{entry.name} is applied, and it broke with releases that do not know it, such as this one."
         return Problem(entry.name, what, "Start the release that brought it.")
+    if entry.state == "half":
+        what = f"{entry.name} was stopped after it had ended its own transaction: some of it may stand."
+        return Problem(entry.name, what, _HALF.format(entry.name))
     if entry.state == "changed":
         what = _EDITED.format(entry.name)
         return Problem(entry.name, what, "Restore the file and put the change into a new migration.")

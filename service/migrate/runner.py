@@ -82,10 +82,11 @@ def resolve(
     applied must be there: raises Unproven with what is not, unless a reason is given, which the journal then keeps."""
     found = {file.name: file for file in files.scan(target.folder)}
     with connected(target) as database:
-        rows = [row.name for row in History(database).read().applied]
+        rows = History(database).read().applied
+        whole = [row.name for row in rows if not row.is_half]
         to_record = [plan.resolve_name(name, list(found)) for name in applied]
-        to_forget = [plan.resolve_name(name, sorted({*found, *rows})) for name in rolled_back]
-        to_prove = [name for name in to_record if name not in rows]
+        to_forget = [plan.resolve_name(name, sorted({*found, *(row.name for row in rows)})) for name in rolled_back]
+        to_prove = [name for name in to_record if name not in whole]
         try:
             proofs = _prove(target, database, list(found.values()), to_prove)
         except BrokenScript:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 UP_TO_DATE = "Database schema is up to date!"
-_MARKS = {"applied": "✓", "pending": "·", "changed": "!", "missing": "!", "ahead": "+"}
+_MARKS = {"applied": "✓", "pending": "·", "changed": "!", "missing": "!", "half": "!", "ahead": "+"}
 
 
 def running(database: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 
-from service.migrate import runner
-from service.migrate.errors import MigrationFailed
+from service.migrate import gate, runner
+from service.migrate.errors import MigrationFailed, Unproven
 from service.url import DatabaseUrl
-from tests.support.migrations import rows, table, tables, target, write
+from tests.support.blockers import in_the_way
+from tests.support.migrations import applied, rows, table, tables, target, write
+from tests.support.processes import environment, run
 
 OURS = {"migratehistory", "migratejournal"}
 
@@ -46,6 +50,86 @@ def test_a_rollback_that_goes_on_in_the_next_transaction_has_not_undone_it(
     with pytest.raises(MigrationFailed, match="it has ended the transaction"):
         runner.rollback(target(postgresql_url, tmp_path), confirm=print)
     assert rows(postgresql_url, "SELECT name FROM migratehistory") == [("001_a",)]
+
+
+CHAINED = {"postgresql": "COMMIT AND CHAIN", "sqlite": "COMMIT', 'BEGIN"}
+HALF = (
+    "001_a was stopped after it had ended its own transaction: some of it may stand. Look at the database: complete "
+    "what is missing and record it with `migrate resolve --applied 001_a`, or undo what stands and have it run again "
+    "after `migrate resolve --rolled-back 001_a`."
+)
+
+
+def chaining(url: DatabaseUrl, folder: Path, then: str) -> DatabaseUrl:
+    """A migration that makes `first`, commits it, and goes on in another transaction."""
+    ends = CHAINED["sqlite" if url.is_sqlite else "postgresql"]
+    chained = f"def chain():\n    for end in ['{ends}']:\n        database.cursor().execute(end)"
+    write(folder, "001_a", f"{chained}\n{table('first')}\nmigrator.run(chain)\n{then}\n{table('second')}")
+    return url
+
+
+def test_what_fails_after_a_commit_of_its_own_gives_its_claim_back(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    """With its row in the history, the next deploy would have been content with a half."""
+    chaining(database_url, tmp_path, "migrator.sql('DROP TABLE nowhere')")
+    with pytest.raises(MigrationFailed) as failure:
+        runner.deploy(target(database_url, tmp_path))
+    first, *_, reason, hint = str(failure.value).splitlines()
+    assert first == "Migration 001_a failed; some of it may stand."
+    assert reason.startswith("  reason: it has ended the transaction, which is the runner's to end; then came ")
+    assert "nowhere" in reason
+    assert hint.startswith("Look at the database and undo by hand what stands.")
+    assert (applied(database_url), "first" in tables(database_url)) == ([], True)
+
+
+def test_a_lock_that_it_meets_after_that_is_no_reason_to_go_on_without_it(
+    postgresql_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    """The next try would find the name taken, and take that for another deploy's work."""
+    rows(postgresql_url, "CREATE TABLE busy (id INTEGER)")
+    chaining(postgresql_url, tmp_path, "migrator.sql('LOCK TABLE busy NOWAIT')")
+    with in_the_way(postgresql_url, "busy"), pytest.raises(MigrationFailed, match="some of it may stand"):
+        runner.deploy(target(postgresql_url, tmp_path))
+    assert applied(postgresql_url) == []
+
+
+def test_what_is_killed_after_a_commit_of_its_own_waits_for_a_person(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    killed = "migrator.run(lambda: os.kill(os.getpid(), 9))"
+    chaining(database_url, tmp_path, f"import os\n{killed}")
+    words = [sys.executable, "-m", "service.migrate.cli", "--dir", str(tmp_path), "deploy"]
+    assert run(*words, env=environment(database_url)).returncode == -signal.SIGKILL
+    assert not gate.check(database_url, tmp_path).is_open
+    for _ in range(2):  # also once the journal has nothing that runs
+        refused = run(*words, env=environment(database_url))
+        assert (refused.returncode, refused.stderr.splitlines()[-1]) == (1, HALF)
+    shown = run(*words[:-1], "status", env=environment(database_url))
+    assert shown.stdout.splitlines()[2].split()[:3] == ["!", "001_a", "half"]
+
+
+def half(url: DatabaseUrl, folder: Path) -> None:
+    """As after such a kill: of its two tables the first is there."""
+    write(folder, "001_a", f"{table('first')}\n{table('second')}")
+    runner.deploy(target(url, folder))
+    rows(url, "DROP TABLE second")
+    rows(url, "UPDATE migratehistory SET duration_ms = -1")
+
+
+def test_a_half_is_recorded_as_applied_once_it_is_whole(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    half(database_url, tmp_path)
+    with pytest.raises(Unproven, match="missing: table second"):
+        runner.resolve(target(database_url, tmp_path), applied=["001_a"])
+    rows(database_url, "CREATE TABLE second (id INTEGER PRIMARY KEY)")
+    done = runner.resolve(target(database_url, tmp_path), applied=["001_a"]).done
+    assert [event.kind for event in done] == ["recorded"]
+    assert runner.deploy(target(database_url, tmp_path)).done == ()
+    assert rows(database_url, "SELECT name, origin, duration_ms FROM migratehistory") == [("001_a", "resolve", None)]
+
+
+def test_or_it_is_undone_by_hand_and_runs_again(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    half(database_url, tmp_path)
+    rows(database_url, "DROP TABLE first")
+    runner.resolve(target(database_url, tmp_path), rolled_back=["001_a"])
+    assert [event.migration for event in runner.deploy(target(database_url, tmp_path)).done] == ["001_a"]
+    assert {"first", "second"} <= tables(database_url)
 
 
 def assert_is_undone(url: DatabaseUrl, folder: Path, outbreak: str) -> None:

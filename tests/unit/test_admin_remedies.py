@@ -48,6 +48,15 @@ def test_a_file_is_restored_from_the_release_that_applied_it() -> None:
     assert gone.commands[0] == "git log --oneline --all -- 'migrations/001_a.*'", "no release is known"
 
 
+def test_a_half_is_completed_or_undone_by_a_person() -> None:
+    problem = Problem("001_a", "001_a was stopped after it had ended its own transaction.", "-")
+    assert only(report(Entry("001_a", "half"), problems=(problem,))).commands == (
+        "migrate resolve --applied 001_a",
+        "migrate resolve --rolled-back 001_a",
+        "migrate deploy",
+    )
+
+
 def test_a_break_with_the_past_leads_to_the_release_that_brought_it() -> None:
     problem = Problem("009_z", "009_z is applied, and it broke with releases that do not know it.", "-")
     remedy = only(report(Entry("009_z", "ahead", release="2.0"), problems=(problem,)))

@@ -80,6 +80,10 @@ _SOLUTIONS = {
         "Restore the file and deploy that; or, if the migration is to be forgotten, take it out of the history:",
         (_RESTORE, _FORGET),
     ),
+    "half": (
+        "Look at the database. Complete what is missing and record it, or undo what stands and have it run again:",
+        (_RECORD, _FORGET, DEPLOY),
+    ),
     "ahead": (
         "Start the release that brought it, or a newer one:",
         (_CHECKOUT, "docker compose up --build --detach"),

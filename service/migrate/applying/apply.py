@@ -114,7 +114,7 @@ class Applier:
         mine = self._history.claim(file.name, file.checksum, "deploy", breaking=outline.breaking, down=down)
         next_name = then.name if then and files.outline(then).atomic else ""
         last = functools.partial(self._history.applied, progress, began, next_name)
-        with self._transaction(outline, mine, last) as claimed:
+        with self._unclaimed(mine), self._transaction(outline, mine, last) as claimed:
             if claimed.rowcount != 1:
                 raise AlreadyApplied(file.name)
             with self._held():
@@ -227,6 +227,9 @@ class Applier:
         self, outline: Outline, first: Statement | None = None, last: Last | None = None
     ) -> AbstractContextManager[Any]:
         return transaction(self._connection, self._database, self._patience, outline.touches, first, last)
+
+    def _unclaimed(self, mine: Statement) -> AbstractContextManager[None]:
+        return claim.taken_back(self._history, self._place, mine)
 
     def _held(self) -> AbstractContextManager[None]:
         return claim.held(self._connection, self._database, self._history, self._place)

@@ -4,11 +4,11 @@ both, its row would say that it is applied although only a part of it is."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from service.migrate.applying.failure import Place
-from service.migrate.connection import Connection
+from service.migrate.connection import Connection, Statement, explain
 from service.migrate.errors import Refused
 from service.migrate.history import History
 from service.migrate.tables import HISTORY
@@ -34,6 +34,23 @@ def held(connection: Connection, database: Any, history: History, place: Place) 
     # What only adds leaves it alone, and is not worth the question.
     if place.command == "deploy" and not database.has_only_added and not history.has(place.file.name):
         raise Refused(f"its row in {HISTORY} is gone: it has deleted from that table, or ended the transaction")
+
+
+@contextmanager
+def taken_back(history: History, place: Place, mine: Statement) -> Iterator[None]:
+    """Around the transaction of a claim: where that fails in one that came after it, as COMMIT AND CHAIN begins it, the
+    claim stands, and is taken back. Raises Refused then; a signal is told by whoever hears it."""
+    try:
+        yield
+    except BaseException as error:
+        is_committed = False
+        with suppress(Exception):  # the first error is the one that counts
+            is_committed = history.take_back(mine)
+        if is_committed:
+            place.has_ended = True
+            if isinstance(error, Exception):
+                raise Refused(f"{_HAS_ENDED}; then came {type(error).__name__}: {explain(error)}") from error
+        raise
 
 
 def _look(connection: Connection, history: History, place: Place, *, has_failed: bool) -> None:

@@ -33,6 +33,8 @@ def _where(place: Place, *, is_over: bool) -> str:
     if is_over:
         return f"after {name}, which is {_ENDS[place.command]}; {again} goes on from there."
     name = f"the rollback of {name}" if place.command == "rollback" else name
+    if place.has_ended:
+        return f"in {name}, which had ended its own transaction: some of it may stand; undo that before {again}."
     if files.outline(place.file).atomic:
         return f"in {name}; what it did was rolled back, and {again} does it anew."
     if not (place.done or (place.tally and place.tally.done)):
