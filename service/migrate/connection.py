@@ -182,7 +182,10 @@ def _open_sqlite(path: str, create: bool) -> Any:
 
 
 def _open_postgresql(url: DatabaseUrl, application: str) -> Any:
-    import psycopg2  # here, so that SQLite users do not pay for it
+    from service.migrate import driver  # here, so that SQLite users do not pay for it
+
+    driver.bring_in()
+    import psycopg2
 
     defaults = {"connect_timeout": "5", "application_name": f"{application} {HOST}/{os.getpid()}"}
     parameters: dict[str, Any] = defaults | url.libpq()

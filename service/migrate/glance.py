@@ -111,6 +111,9 @@ def _postgresql(url: str, query: str, left: list[object] | None) -> tuple[str, S
     is_plain = scheme in ("postgres", "postgresql") and not set("%?#[]/, ") & set(f"{credentials}{where}{name}")
     if not (is_plain and user and host and name and (port or "5432").isdecimal()) or "@" in place:
         raise _Doubt
+    from service.migrate import driver
+
+    driver.bring_in()
     import psycopg2
 
     # A deploy that goes on with it has to be known as one (heal.py).

@@ -65,6 +65,23 @@ def test_a_no_op_imports_the_driver_and_the_standard_library(
     assert (bool(said), found) == (True, "")
 
 
+@pytest.mark.parametrize("words", ["deploy", "status", "wait --timeout 0", "deploy --json"])
+@pytest.mark.parametrize("is_done", [True, False], ids=["done", "pending"])
+def test_the_driver_is_imported_without_the_encryption_that_is_not_its_own(
+    postgresql_url: DatabaseUrl, folder: Path, words: str, *, is_done: bool
+) -> None:
+    if is_done:
+        deploy(target(postgresql_url, folder))
+    _, found = imported(postgresql_url, folder, *words.split(), of=("psycopg2", "ssl", "_ssl"))
+    assert found == "psycopg2"
+
+
+def test_a_migration_may_encrypt_all_the_same(postgresql_url: DatabaseUrl, folder: Path) -> None:
+    write(folder, "003_c", "import ssl\nssl.create_default_context()")
+    said, found = imported(postgresql_url, folder, "deploy", of=("ssl",))
+    assert ("003_c" in said, found) == (True, "ssl")
+
+
 def test_a_no_op_asks_the_database_a_constant_number_of_questions(
     database_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
