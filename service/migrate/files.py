@@ -63,15 +63,15 @@ def scan(folder: Path) -> tuple[MigrationFile, ...]:
         raise Refused(f"There is no migrations folder {folder}; name it with --dir or MIGRATIONS_DIR.")
     matches = [(file, _NAME.fullmatch(file)) for file in contents.names(folder)]
     downs = {match["name"]: folder / file for file, match in matches if match and match["down"]}
-    named = [(file, match) for file, match in matches if match and not match["down"]]
+    named = [(file, match["name"], int(match["number"])) for file, match in matches if match and not match["down"]]
     problems = [_misnamed(file) for file, match in matches if match is None]
-    problems += _duplicates([(int(match["number"]), file) for file, match in named])
+    problems += _duplicates([(number, file) for file, _, number in named])
     if problems:
         raise Refused(problems)
-    checksums, place = contents.checksums(folder, [file for file, _ in named]), str(folder)
+    checksums, place = contents.checksums(folder, [file for file, _, _ in named]), str(folder)
     found = [
-        MigrationFile(match["name"], int(match["number"]), f"{place}/{file}", checksum, downs.get(match["name"]))
-        for (file, match), checksum in zip(named, checksums, strict=True)
+        MigrationFile(name, number, f"{place}/{file}", checksum, downs.get(name))
+        for (file, name, number), checksum in zip(named, checksums, strict=True)
     ]
     return tuple(sorted(found, key=lambda file: file.number))
 

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any
 
 from service.migrate import heal, tables, waits
@@ -63,8 +64,9 @@ class History:
         if "name" not in columns[HISTORY]:
             return Ledger(False, ())
         wanted = _selected(("name", "migrated_at", *OURS, *ADDED[HISTORY]), columns[HISTORY])
-        found = self._connection.execute(f"SELECT {wanted} FROM {HISTORY} ORDER BY id").fetchall()
-        applied = tuple(_applied(row) for row in found if row[0] is not None)
+        applied = _all_applied(
+            tuple(self._connection.execute(f"SELECT {wanted} FROM {HISTORY} ORDER BY id").fetchall())
+        )
         is_ours = set(OURS) <= columns[HISTORY] and "checkpoint" in columns[JOURNAL]
         attempts = self._attempts(_UNSETTLED, ["running", *_HALF_UNDONE], columns[JOURNAL]) if is_ours else ()
         running = tuple(attempt for attempt in attempts if attempt.state == "running")
@@ -214,16 +216,23 @@ class History:
         return tuple(_attempt(list(map(_readable, row)), kept) for *row, kept in rows)
 
 
-def _readable(value: Any) -> Any:
-    """SQLite lets anybody keep bytes in a column of text, and JSON has none."""
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
+@lru_cache(maxsize=1)
+def _all_applied(rows: tuple[tuple[Any, ...], ...]) -> tuple[Applied, ...]:
+    """Kept, since a deploy asks before the lock and under it, and hardly ever gets another answer."""
+    return tuple(_applied(row) for row in rows if row[0] is not None)
 
 
 def _applied(row: Sequence[Any]) -> Applied:
-    name, at, checksum, duration_ms, release, origin, breaking, waited_ms, down = map(_readable, row)
+    readable = map(_readable, row) if bytes in map(type, row) else row
+    name, at, checksum, duration_ms, release, origin, breaking, waited_ms, down = readable
     is_half, when = duration_ms == CLAIMED, moment(at)
     took = None if is_half else duration_ms
     return Applied(str(name), when, checksum, took, release, origin, bool(breaking), waited_ms, down, is_half)
+
+
+def _readable(value: Any) -> Any:
+    """SQLite lets anybody keep bytes in a column of text, and JSON has none."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def _selected(wanted: Sequence[str], there: Set[str]) -> str:

@@ -49,7 +49,10 @@ def _log_ahead(connection: Connection) -> None:
 
 
 def _has_unique_names(connection: Connection) -> bool:
-    sql = "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass(?) AND indisunique AND indisvalid"
+    if connection.is_sqlite:
+        sql = f"SELECT count(*) FROM pragma_index_list('{HISTORY}') WHERE name = ? AND \"unique\""
+    else:
+        sql = "SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass(?) AND indisunique AND indisvalid"
     return bool(connection.execute(sql, [f"{HISTORY}_name"]).fetchone()[0])
 
 
@@ -62,8 +65,9 @@ def _make(connection: Connection, found: Mapping[str, Set[str]]) -> None:
             f"CREATE TABLE {HISTORY} (id {key}, name VARCHAR(255) NOT NULL, migrated_at TIMESTAMP NOT NULL, {ours})"
         )
     _add(connection, HISTORY, wanted, found[HISTORY])
-    connection.execute(f"DELETE FROM {HISTORY} WHERE id NOT IN (SELECT min(id) FROM {HISTORY} GROUP BY name)")
-    connection.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {HISTORY}_name ON {HISTORY} (name)")
+    if not _has_unique_names(connection):
+        connection.execute(f"DELETE FROM {HISTORY} WHERE id NOT IN (SELECT min(id) FROM {HISTORY} GROUP BY name)")
+        connection.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {HISTORY}_name ON {HISTORY} (name)")
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {JOURNAL} (id {key}, action VARCHAR(20) NOT NULL,"
         " migration VARCHAR(255) NOT NULL, step INTEGER NOT NULL, steps INTEGER NOT NULL,"
