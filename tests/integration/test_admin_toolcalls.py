@@ -133,6 +133,12 @@ def test_a_call_shows_arguments_result_and_the_way_to_its_message(browser: Brows
     assert browser.get(f"{PATH}99").status_code == 404
 
 
+@ONE_ENGINE
+def test_the_list_leads_from_each_call_to_its_conversation(browser: Browser, conversation: Conversation) -> None:
+    called(conversation, "find")
+    assert f'<a href="/conversations/{conversation.id}">' in browser.read(PATH)
+
+
 def test_calls_in_conversations_of_others_are_not_there(app: Flask, conversation: Conversation) -> None:
     theirs, stray = called(conversation, "find"), called(None, "stray")
     editor = add_user("eve@example.org", role=EDITOR)

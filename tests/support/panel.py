@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from jinja2 import Undefined
 from jinja2.bccache import Bucket, BytecodeCache
+from jinja2.utils import missing
 from werkzeug.security import generate_password_hash
 from werkzeug.test import TestResponse
 
@@ -43,10 +45,20 @@ class Compiled(BytecodeCache):
 COMPILED = Compiled()
 
 
+class Misnamed(Undefined):
+    """Fails the test where a template asks an object for what it does not have. On a page that is nothing, and nobody
+    would miss it. What a page was not given, and what a dictionary does not hold, may be asked for."""
+
+    def __init__(self, hint: str | None = None, obj: Any = missing, name: str | None = None, *others: Any) -> None:
+        super().__init__(hint, obj, name, *others)
+        is_allowed = obj is missing or isinstance(obj, dict | Flask.app_ctx_globals_class)
+        assert is_allowed, f"{type(obj).__name__} has no {name}"
+
+
 def panel(url: DatabaseUrl, migrations: Path | str = "", **settings: str) -> Flask:
     environ = {"DATABASE_URL": as_text(url), "SECRET_KEY": "a key of the tests", "MIGRATIONS_DIR": str(migrations)}
     app = kept_panel(Config.from_env(environ | settings))
-    app.jinja_env.bytecode_cache = COMPILED
+    app.jinja_env.bytecode_cache, app.jinja_env.undefined = COMPILED, Misnamed
     return app
 
 

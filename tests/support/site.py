@@ -54,6 +54,13 @@ def sign_in(page: Any, email: str = EMAIL, password: str = PASSWORD) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
+# The grid of the data browser is wider than its panel on purpose, and says so.
+_WIDER = """
+Math.max(...[document.documentElement, ...document.querySelectorAll(".panel:not(.scroll)")].map(
+  (box) => box.scrollWidth - box.clientWidth))
+"""
+
+
 def too_wide(page: Any) -> int:
-    """How many pixels of the page a visitor would have to scroll to the side for."""
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+    """How many pixels of the page, or of a panel in it, a visitor would have to scroll to the side for."""
+    return int(page.evaluate(_WIDER))
