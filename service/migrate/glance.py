@@ -64,12 +64,16 @@ def _status(label: str, names: Sequence[str], rows: Sequence[Row]) -> str:
 
 
 def plain(given: Sequence[str]) -> tuple[str, dict[str, str]] | None:
-    """The command, where it is one that can be answered so, and the options before it; None where there is more."""
-    options, values = given[:-1:2], given[1:-1:2]
-    is_plain = len(options) == len(values) and set(options) <= set(_TAKES) and set(given[-1:]) & set(_SHOWN)
+    """The command, where it is one that can be answered so, and the options around it; None where there is more."""
+    at = next((at for at in range(0, len(given), 2) if given[at] in _SHOWN), None)
+    if at is None:
+        return None
+    pairs = [*given[:at], *given[at + 1 :]]
+    options, values = pairs[::2], pairs[1::2]
+    is_plain = len(options) == len(values) and set(options) <= set(_TAKES)
     if not is_plain or any(value.startswith("-") for value in values):
         return None
-    return given[-1], dict(zip(options, values, strict=True))
+    return given[at], dict(zip(options, values, strict=True))
 
 
 def _by_number(place: str, rows: Sequence[Row]) -> list[str]:

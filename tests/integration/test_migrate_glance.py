@@ -95,6 +95,13 @@ def test_a_status_of_which_nobody_reads_the_end_is_no_error(sqlite_url: Database
     assert (done.stdout, done.stderr) == (f"{sqlite_url}\n", "")
 
 
+@pytest.mark.parametrize("command", ["deploy", "status"])
+def test_the_order_of_the_words_is_nothing_to_a_glance(database_url: DatabaseUrl, folder: Path, command: str) -> None:
+    url, where = ["--database-url", as_text(database_url)], ["--dir", str(folder)]
+    expected = glanced(database_url, folder, command)
+    assert expected == glance.answer([command, *url, *where], {}) == glance.answer([*where, command, *url], {}) != ""
+
+
 def test_the_database_and_the_folder_may_come_from_the_environment(database_url: DatabaseUrl, folder: Path) -> None:
     env = {
         "DATABASE_URL": "sqlite:////nowhere/x.db",
@@ -243,8 +250,25 @@ def test_a_glance_imports_the_driver_and_next_to_nothing(database_url: DatabaseU
     assert (done.stderr, "up to date!" in done.stdout) == ("[]\n", True)
 
 
-PLAIN = [["deploy"], ["status"], ["--dir", "x", "deploy"], ["--database-url", "sqlite:///x", "--dir", "y", "status"]]
-OTHER = [[], ["wait"], ["--dir", "deploy"], ["--dir", "-x", "deploy"], ["--dir=x", "deploy"], ["deploy", "--dir", "x"]]
+URL = ["--database-url", "sqlite:///x"]
+PLAIN = [
+    ["deploy"],
+    ["status"],
+    ["--dir", "x", "deploy"],
+    ["deploy", "--dir", "x"],
+    [*URL, "--dir", "y", "status"],
+    ["--dir", "x", "status", *URL, "--dir", "y"],
+]
+OTHER = [
+    [],
+    ["wait"],
+    ["--dir", "deploy"],
+    ["--dir", "-x", "deploy"],
+    ["--dir=x", "deploy"],
+    ["deploy", "--dir"],
+    ["deploy", "--dir", "-x"],
+    ["deploy", "status", *URL],
+]
 
 
 @pytest.mark.parametrize("words", PLAIN)

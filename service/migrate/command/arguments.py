@@ -27,8 +27,7 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--database-url", metavar="URL", help="default: MIGRATION_DATABASE_URL, else DATABASE_URL")
-    top.add_argument("--dir", metavar="FOLDER", help="the migrations; default: MIGRATIONS_DIR, else migrations")
+    _place_options(top, None)
     # With a name given, argparse need not work one out from the usage, for which it imports the compression modules.
     subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND", prog="migrate")
 
@@ -37,6 +36,7 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
         command.set_defaults(command=run, **SHARED)
         if run.__name__ in words:
             options(command)
+            _place_options(command, argparse.SUPPRESS)
 
     add(commands.deploy, "apply what is pending; nothing else changes, and doing it twice is safe", _deploy_options)
     add(commands.status, "show what is applied and what is not", _report_options)
@@ -57,6 +57,15 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
     add(commands.seed, "make the first panel user and a demo chatbot, where there is none")
     add(commands.wait, "wait until the schema is current, for the start of other processes", _wait_options)
     return top
+
+
+def _place_options(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """They stand before the command or behind it, where a default of its own would undo what stands before."""
+    for word, name, text in (
+        ("--database-url", "URL", "default: MIGRATION_DATABASE_URL, else DATABASE_URL"),
+        ("--dir", "FOLDER", "the migrations; default: MIGRATIONS_DIR, else migrations"),
+    ):
+        parser.add_argument(word, metavar=name, default=default, help=text)
 
 
 def _json_option(command: argparse.ArgumentParser) -> None:
