@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from service.migrate import contents
+from service.migrate import contents, flags
 from service.migrate.errors import Problem, Refused
+from service.migrate.flags import Flags
 
 _NAME = re.compile(r"(?P<name>(?P<number>\d+)_\w[^.]*)(?P<down>\.down)?\.(?P<kind>py|sql)")
 # Bytes of a title, which is the most of a file's name: no file system takes many more.
 _LONGEST = 200
-_SQL_FLAG = re.compile(r"--\s*(atomic|breaking|touches)\s*[:=]\s*(.+?)\s*$", re.IGNORECASE)
 
 
 class MigrationFile(NamedTuple):
@@ -42,11 +42,21 @@ class Outline(NamedTuple):
     """What a file says about itself at its top level, read without running it."""
 
     functions: frozenset[str] = frozenset()
-    atomic: bool = True
-    breaking: bool = False
-    touches: frozenset[str] = frozenset()
+    flags: Flags = Flags()
     backfills: bool = False
     is_empty: bool = False
+
+    @property
+    def atomic(self) -> bool:
+        return self.flags.atomic
+
+    @property
+    def breaking(self) -> bool:
+        return self.flags.breaking
+
+    @property
+    def touches(self) -> frozenset[str]:
+        return self.flags.touches
 
 
 class Script(NamedTuple):
@@ -83,7 +93,7 @@ def outline(file: MigrationFile) -> Outline:
     try:
         text = contents.text(file.place)
         if file.is_sql:
-            return _outline_of_sql(text)
+            return Outline(flags=flags.of_sql(text), is_empty=not text.strip())
         from service.migrate import toplevel  # here: files in SQL go without ast
 
         return toplevel.outline(text, file.path.name)
@@ -106,6 +116,11 @@ def review(file: MigrationFile) -> list[Problem]:
         return [Problem(file.name, what, "Write `atomic = False` at the top of the file.")]
     if found.is_empty:
         return [Problem(file.name, f"{file.path.name} is empty.", "Write what it does, or remove it.")]
+    if found.flags.mistakes:
+        return [
+            Problem(file.name, f"{file.path.name}, line {mistake.line}: {mistake.what}.", mistake.remedy)
+            for mistake in found.flags.mistakes
+        ]
     if file.is_sql or "migrate" in found.functions:
         return []
     typo = next((name for name in found.functions if name.lower() == "migrate"), None)
@@ -158,14 +173,3 @@ def _duplicates(numbered: list[tuple[int, str]]) -> list[Problem]:
         remedy = "Give the one that no database has applied yet the next free number."
         problems.append(Problem(names, f"{names} have the same number.", remedy))
     return problems
-
-
-def _outline_of_sql(text: str) -> Outline:
-    matches = (_SQL_FLAG.match(line.strip()) for line in text.splitlines())
-    flags = {match[1].lower(): match[2] for match in matches if match}
-    return Outline(
-        atomic=flags.get("atomic", "true").lower() != "false",
-        breaking=flags.get("breaking", "false").lower() == "true",
-        touches=frozenset(re.findall(r'(?<=")[^"]+(?=")|\w+', flags.get("touches", "").lower())),
-        is_empty=not text.strip(),
-    )

@@ -6,27 +6,26 @@ import ast
 from typing import Any
 
 from service.migrate.files import Outline
+from service.migrate.flags import Assigned, of_python
 
 
 def outline(text: str, name: str) -> Outline:
     """Raises SyntaxError or ValueError where it is not Python."""
     tree = ast.parse(text, name)
     functions: set[str] = set()
-    flags: dict[str, Any] = {}
+    assigned: list[Assigned] = []
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
             functions.add(node.name)
         elif isinstance(node, ast.ImportFrom | ast.Import):
             functions.update(alias.asname or alias.name for alias in node.names)
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.List | ast.Tuple):
-            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-            flags.update(dict.fromkeys(names, _constant(node.value)))
-    touches = flags.get("touches")
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            assigned += [(node.lineno, name, _constant(node.value)) for name in names]
     return Outline(
         frozenset(functions),
-        atomic=flags.get("atomic", True) is not False,
-        breaking=flags.get("breaking") is True,
-        touches=frozenset(str(name).lower() for name in touches) if isinstance(touches, list | tuple) else frozenset(),
+        of_python(assigned),
         backfills="backfill" in text and _asks_for(tree, "backfill"),  # looking at every node takes its time
     )
 
@@ -36,8 +35,10 @@ def _asks_for(tree: ast.Module, verb: str) -> bool:
 
 
 def _constant(node: ast.expr) -> Any:
-    """The value of a literal; None where it is none."""
+    """The value of a literal of those that a flag may have; None of anything else."""
+    if not isinstance(node, ast.Constant | ast.List | ast.Tuple):
+        return None
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         return None

@@ -181,6 +181,15 @@ def test_a_failing_migration_exits_with_2_and_speaks_on_stderr(migrate: Command,
     assert "Traceback" not in said.err
 
 
+def test_a_misspelt_flag_is_told_before_anything_is_applied(
+    migrate: Command, database_url: DatabaseUrl, folder: Path
+) -> None:
+    (folder / "003_c.sql").write_text("-- breaking: ture\nCREATE TABLE c (id INTEGER)")
+    what = "003_c.sql, line 1: breaking is true or false, not 'ture'. Write `-- breaking: true`, or take the line out."
+    assert [migrate(word)[::2] for word in ("deploy", "validate")] == [(1, f"{what}\n")] * 2
+    assert "a" not in tables(database_url)
+
+
 def test_validate_needs_no_database(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     unreachable = DatabaseUrl("postgresql", "nowhere", host="127.0.0.1", port=1)
     migrate = Command(unreachable, folder, capsys)
@@ -299,7 +308,7 @@ def test_the_help_of_each_command_names_them(capsys: pytest.CaptureFixture[str])
         with pytest.raises(SystemExit):
             main([*words, "--help"])
         said = capsys.readouterr().out
-        assert "--database-url URL" in said and "--dir FOLDER" in said
+        assert said.count("--database-url URL") == said.count("--dir FOLDER") == 2
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "1e99"])
