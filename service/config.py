@@ -23,6 +23,7 @@ class RunnerConfig(NamedTuple):
     migration_database_url: DatabaseUrl
     migrations_dir: Path
     models: str
+    names_models: bool
     seeder: str
     run_migrations: bool
     release: str
@@ -39,12 +40,19 @@ class RunnerConfig(NamedTuple):
             migration_database_url=env.first_url(environment.MIGRATION_URLS) or database_url,
             migrations_dir=ROOT / env.text("MIGRATIONS_DIR", environment.MIGRATIONS_DIR),
             models=env.text("MIGRATIONS_MODELS", "service.models"),
+            names_models=bool(env.text("MIGRATIONS_MODELS", "")),
             seeder=env.text("MIGRATIONS_SEED", "service.seed:run"),
             run_migrations=env.flag("RUN_MIGRATIONS", default=False),
             release=env.text("RELEASE", ""),
             database_wait=env.number("DATABASE_WAIT", 30.0),
             gate_wait=env.number("SCHEMA_WAIT", 60.0),
         )
+
+    @property
+    def has_models(self) -> bool:
+        """Whether the models go with the folder: where nobody names any, they are the service's, as its folder is."""
+        own = ROOT / environment.MIGRATIONS_DIR
+        return self.names_models or self.migrations_dir.resolve() == own.resolve()
 
 
 class Config(NamedTuple):

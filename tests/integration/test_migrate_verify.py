@@ -63,6 +63,33 @@ def test_a_database_that_is_what_it_should_be(verify: Verify, database_url: Data
     assert lines[4:] == ["Checks of the migrations", "  ✓ Rows with a color 2 of 2 (001_a)"]
 
 
+MODELS = """
+import peewee as pw
+
+class A(pw.Model):
+    color = pw.CharField(7)
+"""
+
+
+def test_the_models_of_the_service_are_not_held_against_migrations_of_others(
+    database_url: DatabaseUrl, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--database-url", as_text(database_url), "--dir", str(folder), "verify"]
+    assert main(words) == 0
+    assert capsys.readouterr().out.endswith(
+        "\n\nNo models were compared: the service's own do not go with this folder. Name those that do in "
+        "MIGRATIONS_MODELS; --skip-models leaves them out without a word.\n"
+    )
+    assert (main([*words, "--json"]), json.loads(capsys.readouterr().out)["models"]) == (0, None)
+    (folder.parent / "models_of_others.py").write_text(MODELS)
+    monkeypatch.syspath_prepend(folder.parent)
+    monkeypatch.setenv("MIGRATIONS_MODELS", "models_of_others")
+    assert main(words) == 1
+    said = capsys.readouterr().out
+    assert "Models of models_of_others against the migrations\n  ✗ " in said
+    assert "No models" not in said
+
+
 def test_a_check_that_is_not_met_says_how_many(verify: Verify, database_url: DatabaseUrl) -> None:
     rows(database_url, "INSERT INTO a (id, color) VALUES (1, 'red'), (2, NULL)")
     code, said = verify()

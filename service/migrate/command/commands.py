@@ -97,13 +97,14 @@ def verify(options: argparse.Namespace, config: RunnerConfig) -> int:
     if options.repair and options.yes and found.repair:
         verifier.repair(url, found.repair)
         found = verifier.verify(url, config.migrations_dir)
-    differences = [] if options.skip_models else authoring.model_changes(config)
+    models = authoring.model_changes(config) if config.has_models and not options.skip_models else None
     if options.json:
-        terminal.print_json({**terminal.plain(found), "models": differences})
+        terminal.print_json({**terminal.plain(found), "models": models})
     else:
-        models = None if options.skip_models else differences
         print(show.verification(found, models, module=config.models, repair=options.repair))
-    return 0 if found.is_clean and not differences else 1
+        if not (config.has_models or options.skip_models):
+            print(show.UNNAMED_MODELS)
+    return 0 if found.is_clean and not models else 1
 
 
 def seed(_options: argparse.Namespace, config: RunnerConfig) -> int:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from service.migrate.report import Entry, Report
 
 _SHOWN = 8
+UNNAMED_MODELS = (
+    "\nNo models were compared: the service's own do not go with this folder. Name those that do in MIGRATIONS_MODELS; "
+    "--skip-models leaves them out without a word."
+)
 _NO_REPAIR = "\nNothing is missing that could be added."
 
 
@@ -126,7 +130,7 @@ def detection(found: Detection, *, yes: bool) -> str:
 
 
 def verification(found: Verification, models: Sequence[str] | None, *, module: str, repair: bool) -> str:
-    """Three answers, each with what it rests on; `models` is None where they were left out."""
+    """Three answers, each with what it rests on; `models` is None where none were compared."""
     lines = [found.database, "", f"Live schema against {found.head or 'no migration'}"]
     lines += _answer(found.drift, f"{found.compared} things were compared and are equal")
     if models is not None:
