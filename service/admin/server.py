@@ -13,6 +13,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from service.api.clients import IS_STOPPING
 
 worker_class = "service.admin.server.FairWorker"
+# Filters stand in the address, where a letter outside of ASCII takes six bytes or more; this is gunicorn's own limit.
+limit_request_line = 8190
 
 # One that computes while others wait for the database. More of them would only take turns.
 AT_ONCE = 3

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.support.endpoint import Reply, UntilLeft, delta, endpoint, event, saying
+from tests.support.endpoint import Reply, Until, UntilLeft, delta, endpoint, event, saying
 from tests.support.site import DESK, NEEDS_CHROMIUM, PHONE, SCREENSHOTS, Site, sign_in, too_wide
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
@@ -81,11 +83,20 @@ def test_an_answer_appears_while_it_is_written_and_ends_when_the_page_is_left(si
 
 
 def test_the_talk_with_a_draft_goes_on(site: Site) -> None:
-    with endpoint(saying("First ", "answer."), saying("Second answer.")) as answering:
+    is_thought_over = threading.Event()
+    slow = saying("First ", "answer.")
+    slow = replace(slow, pieces=(Until(is_thought_over), *slow.pieces))
+    with endpoint(slow, saying("Second answer.")) as answering:
         page = begin(site, viewport=PHONE)
         ask(page, answering.base, "First?")
+        sync_api.expect(page.get_by_text("waiting for the answer…")).to_be_visible()
+        page.keyboard.type("Next?")
+        is_thought_over.set()
         sync_api.expect(page.get_by_text("First answer.", exact=True)).to_be_visible()
-        ask(page, answering.base, "Next?")
+        sync_api.expect(page.get_by_role("button", name="Try it")).to_be_enabled()
+        sync_api.expect(page.get_by_text("waiting for the answer…")).to_be_hidden()
+        sync_api.expect(page.get_by_label("Question")).to_have_value("Next?")
+        page.keyboard.press("Control+Enter")
         sync_api.expect(page.get_by_text("Second answer.", exact=True)).to_be_visible()
         said = [turn["content"] for turn in answering.asked[1].body["messages"]]
     assert said[-3:] == ["First?", "First answer.", "Next?"]

@@ -92,9 +92,22 @@ def begin_slowly(page: Any, line: Line) -> None:
     sync_api.expect(box(page).get_by_text(HALF_WAY)).to_be_visible(timeout=SLOW)
 
 
+def closes_as_menus_do(page: Any) -> None:
+    summary, offered = page.locator("summary", has_text="Export"), page.get_by_role("link", name="Markdown")
+    summary.click()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    sync_api.expect(offered).to_be_hidden()
+    sync_api.expect(summary).to_be_focused()
+    summary.click()
+    page.get_by_role("heading", name="Conversations").click()
+    sync_api.expect(offered).to_be_hidden()
+
+
 def test_an_export_shows_how_far_it_is_can_be_stopped_and_gives_the_file(
     site: Site, page: Any, line: Line, tmp_path: Path
 ) -> None:
+    closes_as_menus_do(page)
     begin_slowly(page, line)
     bar = box(page).get_by_role("progressbar", name="Done")
     assert 0 < float(bar.get_attribute("value")) < float(bar.get_attribute("max")) == TALKS

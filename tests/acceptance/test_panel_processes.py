@@ -62,6 +62,14 @@ def test_who_has_signed_in_at_one_process_is_known_to_the_other(panel: Process, 
 
 
 @ONE_ENGINE
+def test_an_address_may_hold_as_much_as_the_fields_of_a_filter_take(panel: Process, port: int) -> None:
+    address = f"http://127.0.0.1:{port}/studio/rows/messages"
+    wanted = {"column": "content", "op": "contains", "value": "م" * 1000}
+    asked = httpx.get(address, params=wanted, headers=signed_in(port))
+    assert asked.status_code == 200, panel.output
+
+
+@ONE_ENGINE
 def test_a_process_that_dies_is_replaced_and_nobody_has_to_sign_in_again(panel: Process, port: int) -> None:
     headers, (first, second) = signed_in(port), children(panel)
     os.kill(first, signal.SIGKILL)

@@ -132,7 +132,8 @@ def test_a_token_is_made_with_the_keyboard_and_copied(site: Site) -> None:
     assert key.startswith("slw_")
     look(page, "tokens-issued")
     page.get_by_role("button", name="Copy").click()
-    shows(page, "Copied")
+    sync_api.expect(page.get_by_role("button", name="Copy")).to_have_text("Copied")
+    sync_api.expect(page.get_by_role("status")).to_have_text("The text is on the clipboard.")
     assert page.evaluate("navigator.clipboard.readText()") == key
     page.get_by_role("link", name="Back to the tokens").click()
     page.get_by_role("link", name="Revoke… Website").click()

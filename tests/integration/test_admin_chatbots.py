@@ -137,14 +137,21 @@ def test_two_editors_do_not_overwrite_each_other(app: Flask) -> None:
     assert conflict.status_code == 409
     assert "eve published" in conflict.text
     assert "Changed there: Model." in conflict.text
+    assert f"/chatbots/{chatbot.id}/compare?old=1&amp;new=2" in conflict.text
     kept = fields_of(conflict.text)
     assert (kept["system_prompt"], kept["notes"], kept["expected"]) == ("Be kind.", "Kindness.", "2")
     assert numbers() == [1, 2], "nothing was published"
     assert AuditEvent.select().where(AuditEvent.action == "chatbot.publish").count() == 1, "and nothing recorded"
 
+    assert eve.submit(path, model_name="huge").status_code == 303
+    assert eve.submit(path, model_name="small").status_code == 303
+    late = dana.send(path, kept)
+    assert f"/chatbots/{chatbot.id}/compare?old=2&amp;new=4" in late.text, "all that came between is shown"
+    kept = fields_of(late.text)
+
     assert dana.send(path, kept | {"model_name": "large"}).status_code == 303
     newest = versions.current(chatbot)
-    assert (newest.number, newest.system_prompt, newest.model_name) == (3, "Be kind.", "large")
+    assert (newest.number, newest.system_prompt, newest.model_name) == (5, "Be kind.", "large")
 
 
 @ONE_ENGINE

@@ -94,7 +94,10 @@ def test_an_invitation_ends_after_a_week_and_can_be_renewed(app: Flask, owner: B
 def test_a_withdrawn_invitation_opens_nothing(app: Flask, owner: Browser) -> None:
     link = invite(owner)
     number = Invitation.get().id
-    owner.submit("/people/", to=f"/people/invitations/{number}/withdraw")
+    asking = f"/people/invitations/{number}/withdraw"
+    assert f'href="{asking}"' in owner.read("/people/"), "the list does not withdraw it yet, it leads to the question"
+    assert "The link that they were given opens nothing any more." in owner.read(asking)
+    owner.submit(asking)
     assert "is withdrawn: its link opens nothing any more." in owner.read("/people/")
     assert Browser(app).get(link).status_code == 404
     assert owner.submit("/people/", to=f"/people/invitations/{number}/renew").status_code == 404
@@ -109,6 +112,7 @@ def test_what_was_accepted_meanwhile_can_be_neither_renewed_nor_withdrawn(app: F
         answer = owner.send(f"/people/invitations/{Invitation.get().id}/{verb}", fields)
         assert answer.location == "/people/"
         assert "was accepted or withdrawn in the meantime" in owner.read("/people/")
+    assert owner.get(f"/people/invitations/{Invitation.get().id}/withdraw").location == "/people/"
 
 
 @ONE_ENGINE

@@ -131,7 +131,7 @@ def _conflict_page(form: ChatbotForm, chatbot: Chatbot, conflict: versions.Versi
     ours = ChatbotVersion.get_or_none(chatbot=chatbot, number=conflict.expected)
     changed = [form[name].label.text for name in SETTINGS if ours and getattr(ours, name) != getattr(theirs, name)]
     form.expected.data = theirs.number
-    return _form_page(form, chatbot, theirs=theirs, changed=changed)
+    return _form_page(form, chatbot, theirs=theirs, began_with=conflict.expected, changed=changed)
 
 
 def _refusal(form: ChatbotForm, chatbot: Chatbot | None, error: options.SettingError) -> str:

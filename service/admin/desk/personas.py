@@ -7,12 +7,13 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 
 from service import audit
+from service.admin.access.permissions import needs
 from service.admin.parts.color import PALETTE
 from service.admin.parts.forms import PersonaForm
 from service.admin.parts.records import find_among
 from service.chat import personas
 from service.database import proxy, writing
-from service.models import Persona
+from service.models import EDITOR, Persona
 
 pages = Blueprint("personas", __name__, url_prefix="/personas")
 
@@ -24,6 +25,7 @@ def index() -> str:
 
 
 @pages.get("/new")
+@needs(EDITOR)
 def new() -> str:
     return _form_page(PersonaForm(color=PALETTE[personas.own(g.user).count() % len(PALETTE)]), None)
 
@@ -41,6 +43,7 @@ def create() -> Response | tuple[str, int]:
 
 
 @pages.get("/<int:persona_id>")
+@needs(EDITOR)
 def edit(persona_id: int) -> str:
     persona = _find(persona_id)
     return _form_page(PersonaForm(obj=persona), persona)

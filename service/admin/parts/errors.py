@@ -7,6 +7,7 @@ import logging
 import peewee as pw
 from flask import Flask, render_template, request
 from flask_wtf.csrf import CSRFError
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from service.admin.parts.kept import typed
@@ -22,7 +23,10 @@ TEXTS = {
         "Nothing was changed, and what you typed is kept here. Sign in in another tab, come back, and send it again.",
     ),
     403: ("You may not do this", "Ask somebody who may, or sign in with another account."),
-    404: ("There is no such page", "It may have been removed, or the address may be mistyped."),
+    404: (
+        "There is no such page",
+        "It may have been removed, or be of a team that you are not in, or the address may be mistyped.",
+    ),
     405: ("That is not possible here", "Go back and use the buttons of the page."),
     409: ("Somebody was faster", "Load the page again to see the present state, then repeat your change."),
     413: (
@@ -61,11 +65,13 @@ def page(status: int, texts: tuple[str, str]) -> tuple[str, int]:
     return render_template("error.html", status=status, happened=texts[0], advice=texts[1], kept=kept), status
 
 
-def _refusal(error: HTTPException) -> tuple[str, int] | HTTPException:
+def _refusal(error: HTTPException) -> tuple[str, int, Headers] | HTTPException:
+    """With what belongs to the refusal, such as which methods there are, but as a page."""
     status = error.code or 500
     if status < 400:  # a redirect that routing raised
         return error
-    return page(status, TEXTS.get(status) or (error.name, TEXTS[400][1]))
+    headers = Headers((name, value) for name, value in error.get_headers() if name != "Content-Type")
+    return *page(status, TEXTS.get(status) or (error.name, TEXTS[400][1])), headers
 
 
 def _expired(_error: CSRFError) -> tuple[str, int]:

@@ -5,6 +5,7 @@ const button = document.getElementById("try-button");
 const form = button.form;
 const { question, said } = form.elements;
 const log = document.getElementById("tried");
+const waiting = document.getElementById("waiting").content.firstElementChild;
 
 button.addEventListener("click", (event) => {
   if (!question.value.trim() || button.dataset.plain) return;
@@ -12,35 +13,49 @@ button.addEventListener("click", (event) => {
   ask();
 });
 
+question.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
+  event.preventDefault();
+  button.click();
+});
+
+// The place for the question is free at once, since the next one may be typed while this one is being answered.
 async function ask() {
+  const body = new FormData(form), asked = question.value.trim();
   button.disabled = true;
-  const asked = question.value.trim();
+  question.value = "";
+  question.focus();
+  document.getElementById("untried")?.remove();
+  const shown = add("said said-user", "You", asked).parentElement;
+  log.append(waiting);
   try {
-    const response = await fetch(button.formAction, {
-      method: "POST", body: new FormData(form), headers: { Accept: "application/jsonl" },
-    });
+    const response = await fetch(button.formAction, { method: "POST", body, headers: { Accept: "application/jsonl" } });
     // What can't be tried comes as the page, with its fields marked: send it once more, without the script.
-    if (!response.headers.get("Content-Type")?.startsWith("application/jsonl")) return plainly();
-    document.getElementById("untried")?.remove();
-    add("said said-user", "You", asked);
-    await show(response, asked);
+    if (!response.headers.get("Content-Type")?.startsWith("application/jsonl")) return plainly(asked, shown);
+    if (!(await show(response, asked))) question.value ||= asked;
   } catch {
     add("said said-note said-bad", "", "The panel did not answer. Try again in a moment.");
+    question.value ||= asked;
   } finally {
+    waiting.remove();
     button.disabled = false;
   }
 }
 
-function plainly() {
+function plainly(asked, shown) {
+  shown.remove();
+  question.value = asked;
   button.disabled = false;
   button.dataset.plain = "yes";
   button.click();
 }
 
+// Whether there was an answer.
 async function show(response, asked) {
   let answer = "", failed = false, text;
   for await (const event of lines(response)) {
     if (event.kind === "text") {
+      waiting.remove();
       text ??= add("said said-assistant", "The draft", "");
       answer += event.text;
       text.textContent = answer.trim();
@@ -49,11 +64,12 @@ async function show(response, asked) {
       add("said said-note said-bad", "", event.text);
     } else {
       add("said-note", "", event.text);
+      if (!text) log.append(waiting);
     }
   }
-  if (failed) return;
+  if (failed) return false;
   said.value = JSON.stringify([...JSON.parse(said.value || "[]"), ["user", asked], ["assistant", answer.trim()]]);
-  question.value = "";
+  return true;
 }
 
 // Text is only ever set as text: an answer is somebody else's words.

@@ -15,6 +15,16 @@ menu.addEventListener("click", (event) => {
   take(link.href);
 });
 
+// The menu closes as menus do: by Escape, and by a press beside it.
+menu.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+document.addEventListener("click", (event) => {
+  if (!menu.contains(event.target)) menu.open = false;
+});
+
 // Who leaves the page leaves the export: the browser asks whether that is meant.
 window.addEventListener("beforeunload", (event) => {
   if (document.querySelector(".taking progress:not([hidden])")) event.preventDefault();
