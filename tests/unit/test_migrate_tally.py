@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from service.migrate.backfilling.tally import Bar, Tally, in_words
@@ -39,7 +37,7 @@ def test_in_words(tally: Tally, words: str) -> None:
 
 
 def said(bar: Bar, *seconds: float) -> list[str]:
-    return [bar.text(replace(START, done=round(1000 * each), seconds=each)) for each in (0.0, *seconds)]
+    return [bar.text(START._replace(done=round(1000 * each), seconds=each)) for each in (0.0, *seconds)]
 
 
 def test_a_log_gets_a_line_every_few_seconds() -> None:

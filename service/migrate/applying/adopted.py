@@ -41,12 +41,10 @@ class _Adopted(Recorded):
         return super().cursor(*arguments)  # type: ignore[misc]
 
     def sent(self, sql: str, params: Any) -> Any:
-        if params:
-            return super(Recorded, self).execute_sql(sql, params)  # type: ignore[misc]  # Peewee's own
-        # Peewee would hand the driver an empty tuple, which makes it look for % in the text.
         with pw.__exception_wrapper__:  # type: ignore[attr-defined]  # the stub leaves it out
             cursor = self.cursor()
-            cursor.execute(sql)
+            # Peewee would hand the driver an empty tuple, which makes it look for % in the text.
+            cursor.execute(sql, params) if params else cursor.execute(sql)
         return cursor
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from service.migrate.connection import Connection
@@ -40,6 +41,14 @@ def ends_transaction(statement: str) -> bool:
     return bool(_ENDS_TRANSACTION.match(statement))
 
 
+@lru_cache(maxsize=4)  # those of a backfill come again with each batch
+def _read(sql: str) -> tuple[str, bool, bool]:
+    """How a message shows it, whether it only adds, and whether it ends the transaction."""
+    statement = " ".join(sql.split())
+    shown = statement[:_SHOWN] + ("…" if len(statement) > _SHOWN else "")
+    return shown, bool(_ONLY_ADDS.fullmatch(statement)), ends_transaction(statement)
+
+
 class Recorded:
     """Remembers the statement that is running, for the message when it fails, and what the migration has spoken of;
     guards the transaction. Who inherits it says how a statement is `sent`, and calls `may_lose` before anything that
@@ -64,11 +73,10 @@ class Recorded:
             sql = self.reword(sql)
         if self.is_atomic:
             self.spoken_of.update(re.findall(r"\w+", sql.lower()), _QUOTED.findall(sql.lower()))
-        statement = " ".join(sql.split())
-        self._only_adds = bool(_ONLY_ADDS.fullmatch(statement))
+        self.last_statement, self._only_adds, ends = _read(sql)
         try:
-            self.last_statement = statement[:_SHOWN] + ("…" if len(statement) > _SHOWN else "")
-            self._refuse_end(statement)
+            if ends:
+                self._refuse_end(sql)
             return self.sent(sql, params)
         finally:
             self._only_adds = False
@@ -82,11 +90,9 @@ class Recorded:
             if self.before_loss is not None:
                 self.before_loss()
 
-    def _refuse_end(self, statement: str) -> None:
-        if not ends_transaction(statement):
-            return
+    def _refuse_end(self, sql: str) -> None:
         if self.is_atomic:
-            raise EndsTransaction(statement)
+            raise EndsTransaction(" ".join(sql.split()))
         if self.is_in_batch:
             raise Refused("Each batch of a backfill is committed by the runner, together with how far it came.")
 

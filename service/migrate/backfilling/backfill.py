@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import peewee as pw
 
@@ -23,8 +23,7 @@ _KEPT = 100
 _MOMENT = 0.1
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """Where the next batch begins, and what there is to report of those before."""
 
     after: Key | None = None
@@ -112,7 +111,7 @@ class Backfill:
         old = self._checkpoint
         with self._transaction(care):
             failures = self._rows.change_again([key for key, _ in old.failures])
-            new = replace(old, failed=old.failed - len(old.failures) + len(failures), failures=failures)
+            new = old._replace(failed=old.failed - len(old.failures) + len(failures), failures=failures)
             self._keep(new, care.keep)
         self._checkpoint = new
 
@@ -120,7 +119,7 @@ class Backfill:
         if self._max_errors is not None and new.failed > self._max_errors:
             self._database.last_statement = ""
             raise TooManyErrors(self.tally.table, new.failed, self._max_errors, named(new.failures, new.failed))
-        keep({"table": self.tally.table, **vars(new)})
+        keep({"table": self.tally.table, **new._asdict()})
 
     @contextmanager
     def _transaction(self, care: Care) -> Iterator[None]:
@@ -136,7 +135,7 @@ class Backfill:
         now = self._checkpoint
         total = max(total or self.tally.total, now.done)
         changed |= {"total": total, "done": now.done, "failed": now.failed, "failures": now.failures}
-        self.tally = replace(self.tally, **changed)
+        self.tally = self.tally._replace(**changed)
 
 
 def _key_of(model: Any) -> Any:

@@ -50,7 +50,10 @@ class Rows:
 
     def count(self, after: Key | None) -> int:
         """The rows that are left to do."""
-        return int(self._model.select().where(self._asked(self._beyond(after))).count())
+        query = self._model.select(pw.fn.COUNT(pw.SQL("*")))  # Peewee's own count() is that of a subquery
+        if after is not None or self._where is not None:  # SQLite counts a whole table in two thirds of the time
+            query = query.where(self._asked(self._beyond(after)))
+        return int(query.scalar())
 
     def change(self, after: Key | None, limit: int, *, one_by_one: bool = False) -> Batch:
         """Change the first rows beyond a key. Raises CantTogether where one UPDATE of them all meets a row that it

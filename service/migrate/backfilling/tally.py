@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Key = int | str
 Failure = tuple[Key, str]
@@ -14,8 +14,7 @@ _NAMED = 10
 CLEAR = "\r\x1b[K"
 
 
-@dataclass(frozen=True)
-class Tally:
+class Tally(NamedTuple):
     """In rows. `done` counts those that failed too, and over all the deploys that it took; `before` are the rows that
     earlier deploys did. `failures` are the first hundred: key and reason."""
 
