@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from wtforms import Field, Form, HiddenField, PasswordField, SelectField, StringField, ValidationError
+from wtforms import Field, HiddenField, PasswordField, SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, EqualTo, Length
 
 from service.admin.access.accounts import is_email
 from service.admin.parts.forms import Storable, Ticks, at_most, strip
+from service.admin.parts.inputs import Form
 from service.admin.parts.paging import read_id
 from service.models import EDITOR, OWNER, VIEWER, Creator
 

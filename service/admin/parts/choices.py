@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from markupsafe import Markup, escape
 from wtforms import SelectField
 from wtforms.fields.choices import Choice as Option  # type: ignore[attr-defined]  # the stubs are older
-from wtforms.widgets import html_params
 
+from service.admin.parts.inputs import attributes
 from service.admin.parts.records import LARGEST_ID
 from service.chat import access
 from service.models import User
@@ -34,12 +35,14 @@ class Choice(SelectField):
         for value, words in pairs:
             yield Option(value, words, self.coerce(value) == self.data, {})
 
-    def __call__(self, **attributes: Any) -> Markup:
+    def __call__(self, **given: Any) -> Markup:
         pairs: Any = self.choices or ()
         options = "".join(_drawn(value, words, self.coerce(value) == self.data) for value, words in pairs)
-        return Markup(f"<select {html_params(id=self.id, name=self.name, **attributes)}>{options}</select>")  # noqa: S704
+        tag = attributes({"id": self.id, "name": self.name, **given})
+        return Markup(f"<select {tag}>{options}</select>")  # noqa: S704  # each part is escaped
 
 
+@lru_cache(maxsize=2_000)  # the same hundred again and again
 def _drawn(value: object, words: str, is_chosen: bool) -> str:
     return f'<option {"selected " if is_chosen else ""}value="{escape(value)}">{escape(words)}</option>'
 

@@ -7,8 +7,10 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple, Self
 
 from flask import request
-from wtforms import BooleanField, DateField, Field, Form, SelectField, ValidationError
+from wtforms import BooleanField, DateField, Field, SelectField, ValidationError
 from wtforms.validators import Optional
+
+from service.admin.parts.inputs import Form
 
 # By the name of the filter: what it asks of a row, given its value.
 Conditions = Mapping[str, Callable[[Any], Any]]

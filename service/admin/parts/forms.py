@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 from wtforms import (
     ColorField,
     Field,
-    Form,
     HiddenField,
     IntegerField,
     SelectField,
@@ -24,6 +23,7 @@ from wtforms.widgets import CheckboxInput, HiddenInput, ListWidget
 
 from service.admin.parts.choices import Choice
 from service.admin.parts.color import is_color
+from service.admin.parts.inputs import Form
 from service.admin.parts.records import LARGEST_ID
 from service.chat.tools import choice
 from service.models import Creator
