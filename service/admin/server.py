@@ -67,9 +67,21 @@ class FairWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
         super().enqueue_req(conn)
         self.set_accept_enabled(self._accepting)
 
+    def handle(self, conn: TConn) -> Any:
+        """To close well takes until the client has closed too, and up to two seconds (RFC 9112, 9.6). gunicorn's own
+        worker waits for that in the thread that takes in connections, and all others wait with it."""
+        goes_on = super().handle(conn)
+        if not goes_on:
+            self.method_queue.defer(self._begun.pop, conn, None)
+            conn.close(graceful=True)
+        return goes_on
+
     def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
         self._begun.pop(conn, None)
-        super().finish_request(conn, fs)
+        if conn.sock.fileno() < 0:  # closed above
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, fs)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         super().wait_for_and_dispatch_events(timeout if self._accepting else min(timeout, LOOK_AGAIN))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import statistics
 import time
 import urllib.request
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.support.postgresql import free_port
 from tests.support.processes import Start, answer, environment, eventually
 
 SERVER = ("--config", "python:service.admin.server", "--workers", "2", "--threads", "12", "--keep-alive", "0")
+LINGERS = 2  # seconds, that gunicorn gives a client to close its end
 
 
 @pytest.fixture
@@ -41,6 +44,17 @@ def test_a_process_takes_in_only_what_it_has_time_for(address: str) -> None:
     shares = Counter(process for process, _ in answers).values()
     assert len(shares) == 2
     assert min(shares) > 0.25 * len(answers)
+
+
+def test_who_does_not_hang_up_keeps_nobody_waiting(address: str) -> None:
+    host, _, port = address.removeprefix("http://").partition(":")
+    began = time.monotonic()
+    with ExitStack() as kept:
+        for _ in range(8):
+            client = kept.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            client.sendall(b"GET /0 HTTP/1.1\r\nHost: panel\r\n\r\n")
+            assert client.recv(4096).startswith(b"HTTP/1.1 200")
+    assert time.monotonic() - began < LINGERS
 
 
 def test_those_that_take_long_leave_room_for_others(address: str) -> None:
