@@ -11,7 +11,7 @@ from service.admin.access import security, session, welcome
 from service.admin.conversations import listing as conversations
 from service.admin.conversations import live, talk
 from service.admin.desk import dashboard, personas, queue, toolcalls
-from service.admin.parts import assets, compression, display, errors, scope
+from service.admin.parts import assets, compression, display, errors, menu, scope
 from service.admin.people import account, audit_log, tokens
 from service.admin.schema import migrations
 from service.config import Config
@@ -49,7 +49,7 @@ def create_app(config: Config | None = None) -> Flask:
     # Before what stands in front of every page, so that proxies are believed there as far as here.
     api.mount(app, config)
     # Their order is the order in which a request passes them.
-    for room in (compression, assets, scope, security, errors, display, live, webhook):
+    for room in (compression, assets, scope, security, errors, display, menu, live, webhook):
         room.init_app(app)
     for pages in PAGES:
         app.register_blueprint(pages)

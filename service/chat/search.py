@@ -12,10 +12,13 @@ import peewee as pw
 
 from service.chat.words import LONGEST, found, plain, wanted, words
 from service.database import connection, is_sqlite, proxy, writing
-from service.models import Message
+from service.models import Conversation, Message
 from service.models.statement import Statement
 
-__all__ = ["Found", "Piece", "excerpt", "highlight", "index", "index_missing", "kept", "matching", "newest", "words"]
+__all__ = [
+    *("Found", "Piece", "excerpt", "highlight", "index", "index_missing"),
+    *("kept", "matching", "newest", "said_in", "words"),
+]
 
 # A tsvector holds less than 1 MB (PostgreSQL manual, 12.11), and a question of more words than this narrows no further.
 BYTES_KEPT, WORDS_ASKED, QUESTION_READ = 400_000, 24, 1_000
@@ -27,6 +30,9 @@ _KEEP_POSTGRESQL = (
     "ON CONFLICT (message_id) DO UPDATE SET words = excluded.words"
 )
 _KEEP_SQLITE = "INSERT OR REPLACE INTO message_search (rowid, words) SELECT id, ? FROM messages WHERE id = ?"
+# Peewee would put them together four times, where one condition stands in another.
+_HITS_POSTGRESQL = "SELECT message_id FROM message_search WHERE words @@ CAST(%s AS tsquery)"
+_HITS_SQLITE = "SELECT rowid FROM message_search WHERE message_search MATCH ?"
 # On PostgreSQL each conversation is gone through from its end until there is a hit. By itself, its planner sorts what
 # it has found at the end, and looks up the words of every message for it.
 _NEWEST = Statement(
@@ -82,15 +88,18 @@ def index_missing(limit: int, below: int | None = None) -> list[int]:
 def matching(text: str) -> Any:
     """A condition on Message: it has all the words of the text; the last of them may be the beginning of a word. A text
     without words matches nothing."""
+    return Message.id.in_(_found(text))
+
+
+def said_in(text: str) -> Any:
+    """A condition on Conversation: one of its messages matches."""
+    return Conversation.id.in_(_found(text, "SELECT conversation_id FROM messages WHERE id IN ({})"))
+
+
+def _found(text: str, those: str = "{}") -> Any:
     question = _question(text)
-    if not question:
-        return Message.id.in_([])
-    table = pw.Table("message_search")
-    if is_sqlite(proxy.obj):
-        is_hit = pw.Expression(pw.SQL("message_search"), "MATCH", pw.Value(question))
-        return Message.id.in_(table.select(table.c.rowid).where(is_hit))
-    is_hit = pw.Expression(table.c.words, "@@", pw.Value(question).cast("tsquery"))
-    return Message.id.in_(table.select(table.c.message_id).where(is_hit))
+    hits = _HITS_SQLITE if is_sqlite(proxy.obj) else _HITS_POSTGRESQL
+    return pw.SQL(f"({those.format(hits)})", (question,)) if question else []
 
 
 def newest(text: str, conversations: list[int]) -> dict[int, Found]:

@@ -50,7 +50,7 @@ def _of_persona(number: str) -> Any:
 
 
 CONDITIONS: Conditions = {
-    "words": lambda words: Conversation.id.in_(Message.select(Message.conversation).where(search.matching(words))),
+    "words": search.said_in,
     "chatbot": lambda number: Conversation.chatbot == int(number),
     "version": lambda number: ChatbotVersion.number == number,
     "channel": lambda channel: Conversation.channel == channel,

@@ -4,6 +4,7 @@ file."""
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -40,11 +41,16 @@ def _filename() -> str:
 def _digest_of(endpoint: str, filename: str) -> str:
     """Empty for a file that is not there."""
     holder = current_app.blueprints["bootstrap"] if endpoint == "bootstrap.static" else current_app
-    path = safe_join(holder.static_folder or "", filename)
+    path = _path(holder.static_folder or "", filename)
     try:
-        return _digest(path, Path(path).stat().st_mtime_ns) if path else ""
+        return _digest(path, os.stat(path).st_mtime_ns) if path else ""  # noqa: PTH116  # five times a page
     except OSError:
         return ""
+
+
+@lru_cache(maxsize=256)
+def _path(folder: str, filename: str) -> str | None:
+    return safe_join(folder, filename)
 
 
 @lru_cache(maxsize=256)
