@@ -54,7 +54,8 @@ def _create_tables(expected: Snapshot, live: Snapshot, *, is_sqlite: bool) -> li
             statements += [
                 f'ALTER TABLE "{name}" ADD COLUMN {_column(column, table.columns[column])}' for column in missing
             ]
-        indexes = table.indexes - (there.indexes if there else set())
+        whole = expected.tables.get(_part_of(table), TableSchema())  # whose indexes each of its parts has
+        indexes = table.indexes - whole.indexes - (there.indexes if there else set())
         for shape in sorted(indexes):
             called = table.index_names.get(shape, "")
             called = "" if called in taken else called  # by another one, which is not ours to drop
@@ -63,11 +64,19 @@ def _create_tables(expected: Snapshot, live: Snapshot, *, is_sqlite: bool) -> li
 
 
 def _create_table(name: str, table: TableSchema) -> str:
+    if _part_of(table):  # the rest comes from that one
+        return f'CREATE TABLE "{name}" {table.options}'
     parts = [_column(column, text) for column, text in table.columns.items()]
     key = table.primary_key
     parts += [key if key.startswith("PRIMARY KEY") else f"PRIMARY KEY ({key})"] if key else []
     parts += [key if key.startswith("FOREIGN KEY") else f"FOREIGN KEY {key}" for key in sorted(table.foreign_keys)]
     return f'CREATE TABLE "{name}" ({", ".join([*parts, *sorted(table.checks)])}) {table.options}'.strip()
+
+
+def _part_of(table: TableSchema) -> str:
+    """The partitioned table that it is a part of, else nothing."""
+    match = re.match(r"PARTITION OF (\w+|\"[^\"]+\")", table.options)
+    return match[1].strip('"') if match else ""
 
 
 def _column(name: str, text: str) -> str:
@@ -86,8 +95,9 @@ def _create_index(table: str, shape: str, name: str, *, is_sqlite: bool) -> str:
 
 
 def _depth(table: str, snapshot: Snapshot, seen: frozenset[str] = frozenset()) -> int:
-    """How many tables must be there before this one, by its foreign keys."""
+    """How many tables must be there before this one, by its foreign keys, or as what it is a part of."""
     keys = " ".join(snapshot.tables[table].foreign_keys)
     parents = {name.strip('"') for name in re.findall(r"REFERENCES (\w+|\"[^\"]+\")", keys)}
+    parents.add(_part_of(snapshot.tables[table]))
     parents = (parents & snapshot.tables.keys()) - seen - {table}
     return 1 + max((_depth(parent, snapshot, seen | {table}) for parent in parents), default=0)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 
 from service.migrate.connection import Connection
 from service.migrate.proving.owned import FIRST_OF_USERS, owned
-from service.migrate.proving.snapshot import Snapshot, TableSchema, joined
+from service.migrate.proving.snapshot import Snapshot, TableSchema, joined, of_view
 
 _HERE = "quote_ident(current_schema())::regnamespace"
 _FOREIGN = owned("pg_class", "c", by="'e'")
 _TABLES = f"c.relkind IN ('r', 'p') AND c.relnamespace = {_HERE}"
 _COLUMNS = f"""
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid),
-       a.attgenerated::text, a.attidentity::text
+       a.attgenerated::text, a.attidentity::text, c.relkind = 'p' OR c.relispartition OR c.relhassubclass
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
@@ -28,7 +28,7 @@ WHERE k.contype IN ('p', 'f', 'c') AND {_TABLES}
 _INDEXES = f"""
 SELECT c.relname, pg_get_indexdef(i.indexrelid), i.indisvalid
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-WHERE NOT i.indisprimary AND {_TABLES}
+WHERE NOT i.indisprimary AND c.relkind IN ('r', 'p', 'm') AND c.relnamespace = {_HERE}
 """
 _NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
 _INDEX = re.compile(rf"^CREATE (UNIQUE )?INDEX (?P<name>{_NAME}) ON (?:ONLY )?(?:{_NAME}\.)?{_NAME} ")
@@ -36,9 +36,10 @@ _INDEX = re.compile(rf"^CREATE (UNIQUE )?INDEX (?P<name>{_NAME}) ON (?:ONLY )?(?
 _ATTACHED = f"""
 SELECT c.relname, 'trigger', pg_get_triggerdef(t.oid) || CASE t.tgenabled
     WHEN 'O' THEN '' WHEN 'D' THEN ' -- disabled' WHEN 'R' THEN ' -- on a replica only' ELSE ' -- also on a replica' END
-FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND {_TABLES}
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relnamespace = {_HERE}
 UNION ALL
-SELECT c.relname, 'rule', pg_get_ruledef(r.oid) FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE {_TABLES}
+SELECT c.relname, 'rule', pg_get_ruledef(r.oid) FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+WHERE r.rulename <> '_RETURN' AND c.relnamespace = {_HERE}
 UNION ALL
 SELECT c.relname, 'row security', CASE WHEN c.relforcerowsecurity THEN 'enabled and forced' ELSE 'enabled' END
 FROM pg_class c WHERE c.relrowsecurity AND {_TABLES}
@@ -46,6 +47,14 @@ UNION ALL
 SELECT tablename, 'policy', format('%I AS %s FOR %s TO %s', policyname, permissive, cmd, array_to_string(roles, ', '))
     || coalesce(' USING (' || qual || ')', '') || coalesce(' WITH CHECK (' || with_check || ')', '')
 FROM pg_policies WHERE schemaname = current_schema()
+"""
+# Asked only where there are any.
+_PARTS = f"""
+SELECT c.relname, concat_ws(' ', CASE WHEN c.relispartition
+        THEN concat('PARTITION OF ', i.inhparent::regclass, ' ', pg_get_expr(c.relpartbound, c.oid))
+        ELSE 'INHERITS (' || i.inhparent::regclass || ')' END, 'PARTITION BY ' || pg_get_partkeydef(c.oid))
+FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+WHERE (c.relkind = 'p' OR i.inhrelid IS NOT NULL) AND {_TABLES}
 """
 _VIEWS = f"""
 SELECT 'view', c.relname, pg_get_viewdef(c.oid) FROM pg_class c
@@ -126,7 +135,9 @@ def _read_tables(connection: Connection, snapshot: Snapshot, local: Callable[[st
             lambda use: use[0] if f"sequence {use[1]}" in snapshot.things else _OWN_NEXT, local(text or "")
         )
 
-    for table, column, kind, is_required, value, generated, identity in connection.execute(_COLUMNS).fetchall():
+    has_parts = False
+    for table, column, kind, is_required, value, generated, identity, is_parted in connection.execute(_COLUMNS):
+        has_parts = has_parts or is_parted
         text = default(value)
         parts = [local(kind), "NOT NULL" if is_required else "", text and ("AS" if generated else "DEFAULT"), text]
         tables.setdefault(table, TableSchema()).columns[column] = joined([*parts, _IDENTITIES[identity]])
@@ -142,8 +153,14 @@ def _read_tables(connection: Connection, snapshot: Snapshot, local: Callable[[st
         schema_of.indexes.add(shape)
         if match:
             schema_of.index_names[shape] = match["name"]
+        if table in snapshot.views:  # a materialised one
+            snapshot.things[of_view(table, "index", shape)] = ""
     for table, kind, text in connection.execute(_ATTACHED).fetchall():
         _attach(tables.get(table, TableSchema()), kind, local(text))
+        if table in snapshot.views:
+            snapshot.things[of_view(table, kind, local(text))] = ""
+    for table, text in connection.execute(_PARTS).fetchall() if has_parts else ():
+        tables.get(table, TableSchema()).options = local(text)
 
 
 def _attach(table: TableSchema, kind: str, text: str) -> None:

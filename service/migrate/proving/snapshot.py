@@ -42,7 +42,7 @@ class Snapshot:
 def facts(snapshot: Snapshot) -> frozenset[str]:
     """Everything that a schema has, each thing a line: `table users`, `users: column email VARCHAR(254) NOT NULL`."""
     lines = [f"view {name} {text}" for name, text in snapshot.views.items()]
-    lines += [f"{name} {text}" for name, text in snapshot.things.items()]
+    lines += [joined([name, text]) for name, text in snapshot.things.items()]
     for name, table in snapshot.tables.items():
         lines += [f"table {name}", *(f"{name}: {line}" for line in _facts_of_table(table))]
     for name, other in snapshot.others.items():
@@ -58,6 +58,11 @@ def shortened(text: str) -> str:
 
 def joined(parts: Iterable[object]) -> str:
     return " ".join(str(part) for part in parts if part)
+
+
+def of_view(view: str, kind: str, text: str) -> str:
+    """The name among the things of what hangs on a view, which goes with it."""
+    return f"view {view}: {kind} {joined(text.split())}"
 
 
 def _facts_of_table(table: TableSchema) -> Iterable[str]:
@@ -85,7 +90,9 @@ def diff(expected: Snapshot, found: Snapshot) -> list[str]:
     lines = _diff_names("table ", expected.tables, found.tables)
     for name in sorted(expected.tables.keys() & found.tables.keys()):
         lines += [f"{name}: {line}" for line in _diff_tables(expected.tables[name], found.tables[name])]
-    lines += _diff_named("view ", expected.views, found.views) + _diff_named("", expected.things, found.things)
+    gone = tuple(of_view(name, "", "").rstrip() for name in expected.views.keys() ^ found.views.keys())
+    lines += _diff_named("view ", expected.views, found.views)
+    lines += [line for line in _diff_named("", expected.things, found.things) if not line.startswith(gone)]
     lines += _diff_names("schema ", expected.others, found.others)
     for name in sorted(expected.others.keys() & found.others.keys()):
         lines += [f"schema {name}: {line}" for line in diff(expected.others[name], found.others[name])]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from service.migrate.altering import ddl
 from service.migrate.connection import Connection
 from service.migrate.proving.owned import SHADOWS_ON_SQLITE
-from service.migrate.proving.snapshot import Snapshot, TableSchema, joined
+from service.migrate.proving.snapshot import Snapshot, TableSchema, joined, of_view
 
 _MASTER = f"""
 SELECT type, name, tbl_name, sql FROM sqlite_master
@@ -24,6 +24,8 @@ def read(connection: Connection) -> Snapshot:
             snapshot.tables[name] = _table(connection, name, sql)
         elif kind == "trigger" and table in snapshot.tables:
             snapshot.tables[table].triggers.add(joined(sql.split()))
+        elif kind == "trigger":
+            snapshot.things[of_view(table, kind, joined(sql.split()))] = ""
         elif kind == "view":
             snapshot.views[name] = joined(sql.split())
     return snapshot

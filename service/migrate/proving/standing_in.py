@@ -24,8 +24,19 @@ DO $bring$ BEGIN
     ELSE {sql}; END IF;
 END $bring$
 """
-# Of the server or of the files, and refused in a transaction.
-_OF_NO_SCHEMA = re.compile(r"\s*(VACUUM|ALTER\s+SYSTEM)\b", re.IGNORECASE)
+# Of the server, the database or the files: nothing of it is compared, and much of it refused in a transaction.
+_OF_SERVER = r"(?:ROLE|USER|GROUP)\b(?!\s+MAPPING)|SERVER|LANGUAGE|CAST|FOREIGN\s+DATA\s+WRAPPER|USER\s+MAPPING"
+_OF_NO_SCHEMA = re.compile(
+    rf"\s*(VACUUM|ALTER\s+SYSTEM|(DROP|REASSIGN)\s+OWNED|(ALTER|DROP)\s+({_OF_SERVER})"
+    r"|(CREATE|ALTER|DROP)\s+(DATABASE|TABLESPACE|EVENT\s+TRIGGER|PUBLICATION|SUBSCRIPTION))\b",
+    re.IGNORECASE,
+)
+# What comes after may need it, and it may be there.
+_MADE_ONCE = re.compile(rf"\s*CREATE\s+({_OF_SERVER})\b", re.IGNORECASE)
+_UNLESS_THERE = """
+DO $unless$ BEGIN {sql}; EXCEPTION WHEN duplicate_object OR insufficient_privilege THEN NULL; END $unless$
+"""
+_RENAMED = re.compile(rf"\s*ALTER\s+SCHEMA\s+({_NAME})\s+RENAME\s+TO\s+({_NAME})\s*", re.IGNORECASE)
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 
 
@@ -46,9 +57,11 @@ class StandIns:
 
     def reword(self, sql: str) -> str:
         """Of a statement that says where it works, as those of a dump do. In the one transaction of the shadow an index
-        can't be built concurrently, and need not be; nor can a table be vacuumed."""
-        if _OF_NO_SCHEMA.match(sql):
+        can't be built concurrently, and need not be; nor can a table be vacuumed, or a role be altered."""
+        if _OF_NO_SCHEMA.match(sql) or self._renames(sql):
             return "SELECT 1"
+        if _MADE_ONCE.match(sql):
+            return _UNLESS_THERE.format(sql=sql)
         if heal.stands_alone(sql):
             sql = _CONCURRENTLY.sub("", sql, count=1)
         if self.called:
@@ -58,6 +71,15 @@ class StandIns:
         for here, live in self.called.items():
             sql = _moved(sql, live, here)
         return self._with_extension(sql)
+
+    def _renames(self, sql: str) -> bool:
+        """Whether that is all: a scratch schema keeps its name, and stands for another one from now on."""
+        if match := _RENAMED.fullmatch(sql):
+            old, new = map(_as_written, match.groups())
+            here = next((here for here in self.others if self.called[here] == old), "")
+            self.called |= {here: new} if here else {}
+            return bool(here)
+        return False
 
     def _with_extension(self, sql: str) -> str:
         match = _EXTENSION.fullmatch(sql)
