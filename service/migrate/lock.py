@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from service.migrate import connection
-from service.migrate.connection import HOST, Connection
+from service.migrate.connection import HOST, Connection, Statement
 from service.migrate.errors import LockUnavailable
 from service.migrate.waits import Wait
 from service.url import MEMORY, DatabaseUrl
@@ -72,9 +72,9 @@ def _advisory_lock(url: DatabaseUrl, seconds: float, on_wait: OnWait) -> Iterato
 
 
 def _try_advisory(database: Connection) -> bool:
-    database.execute("BEGIN")
-    database.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-    if database.execute("SELECT pg_try_advisory_xact_lock(?, ?)", KEY).fetchone()[0]:
+    patient: Statement = ("SET LOCAL idle_in_transaction_session_timeout = 0", ())
+    asked = database.execute_all(("BEGIN", ()), patient, ("SELECT pg_try_advisory_xact_lock(?, ?)", KEY))
+    if asked.fetchone()[0]:
         return True
     database.execute("ROLLBACK")
     return False

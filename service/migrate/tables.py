@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 
 from service.migrate.connection import Connection
 
@@ -30,14 +30,14 @@ def prepare(connection: Connection) -> None:
     found = columns(connection)
     history, journal = OURS.keys() | ADDED[HISTORY].keys(), ADDED[JOURNAL].keys()
     is_complete = history <= found[HISTORY] and journal <= found[JOURNAL]
-    if not connection.is_sqlite and is_complete and _has_unique_names(connection):
+    is_unique = bool(found[HISTORY]) and _has_unique_names(connection)
+    if not connection.is_sqlite and is_complete and is_unique:
         return
     if connection.is_sqlite:
         _log_ahead(connection)
     with connection.transaction():
-        if not connection.is_sqlite:
-            connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-        _make(connection, found)
+        making = _making(found, is_sqlite=connection.is_sqlite, is_unique=is_unique)
+        connection.execute_all(*((sql, ()) for sql in making))
 
 
 def _log_ahead(connection: Connection) -> None:
@@ -56,31 +56,31 @@ def _has_unique_names(connection: Connection) -> bool:
     return bool(connection.execute(sql, [f"{HISTORY}_name"]).fetchone()[0])
 
 
-def _make(connection: Connection, found: Mapping[str, Set[str]]) -> None:
-    key = "INTEGER PRIMARY KEY" if connection.is_sqlite else "SERIAL PRIMARY KEY"
+def _making(found: Mapping[str, Set[str]], *, is_sqlite: bool, is_unique: bool) -> Iterator[str]:
+    key = "INTEGER PRIMARY KEY" if is_sqlite else "SERIAL PRIMARY KEY"
     wanted = OURS | ADDED[HISTORY]
     ours = ", ".join(f"{name} {kind}" for name, kind in wanted.items())
+    if not is_sqlite:
+        yield f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"
     if not found[HISTORY]:
-        connection.execute(
-            f"CREATE TABLE {HISTORY} (id {key}, name VARCHAR(255) NOT NULL, migrated_at TIMESTAMP NOT NULL, {ours})"
-        )
-    _add(connection, HISTORY, wanted, found[HISTORY])
-    if not _has_unique_names(connection):
-        connection.execute(f"DELETE FROM {HISTORY} WHERE id NOT IN (SELECT min(id) FROM {HISTORY} GROUP BY name)")
-        connection.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {HISTORY}_name ON {HISTORY} (name)")
-    connection.execute(
+        yield f"CREATE TABLE {HISTORY} (id {key}, name VARCHAR(255) NOT NULL, migrated_at TIMESTAMP NOT NULL, {ours})"
+    yield from _adding(HISTORY, wanted, found[HISTORY])
+    if found[HISTORY] and not is_unique:
+        yield f"DELETE FROM {HISTORY} WHERE id NOT IN (SELECT min(id) FROM {HISTORY} GROUP BY name)"
+    if not is_unique:
+        yield f"CREATE UNIQUE INDEX IF NOT EXISTS {HISTORY}_name ON {HISTORY} (name)"
+    yield (
         f"CREATE TABLE IF NOT EXISTS {JOURNAL} (id {key}, action VARCHAR(20) NOT NULL,"
         " migration VARCHAR(255) NOT NULL, step INTEGER NOT NULL, steps INTEGER NOT NULL,"
         " state VARCHAR(10) NOT NULL, error TEXT, started TIMESTAMP NOT NULL, finished TIMESTAMP,"
         " host VARCHAR(255) NOT NULL, pid INTEGER NOT NULL, release VARCHAR(120), checkpoint TEXT, waits TEXT)"
     )
-    _add(connection, JOURNAL, ADDED[JOURNAL], found[JOURNAL])
+    yield from _adding(JOURNAL, ADDED[JOURNAL], found[JOURNAL])
 
 
-def _add(connection: Connection, table: str, wanted: Mapping[str, str], found: Set[str]) -> None:
+def _adding(table: str, wanted: Mapping[str, str], found: Set[str]) -> Iterator[str]:
     """The columns that a table lacks; one that is not there was made with all of them."""
-    for name in [name for name in wanted if found and name not in found]:
-        connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {wanted[name]}")
+    return (f"ALTER TABLE {table} ADD COLUMN {name} {wanted[name]}" for name in wanted if found and name not in found)
 
 
 def columns(connection: Connection) -> dict[str, set[str]]:

@@ -182,6 +182,21 @@ def test_each_migration_takes_three_round_trips(postgresql_url: DatabaseUrl, tmp
     assert "BEGIN; SET LOCAL lock_timeout" in sent[first - 1]
 
 
+def test_a_deploy_asks_a_constant_number_of_questions_before_its_first_migration(
+    postgresql_url: DatabaseUrl, tmp_path: Path, sent: list[str]
+) -> None:
+    """The history, the lock, who else is there, our tables, what was killed, and the history under the lock. Where the
+    tables are not there yet, no history is read first, and they are made in one breath between a BEGIN and a COMMIT."""
+    counts = []
+    for number in range(3):
+        sent.clear()
+        write(tmp_path / "migrations", f"00{number}_x", table(f"x{number}"))
+        deploy(target(postgresql_url, tmp_path / "migrations"))
+        counts.append(next(place for place, sql in enumerate(sent) if sql.startswith("INSERT INTO migratejournal")))
+    assert counts == [11, 11, 11]
+    assert sum("pg_try_advisory_xact_lock" in sql for sql in sent) == 1
+
+
 def test_each_batch_of_a_backfill_takes_five_round_trips(
     postgresql_url: DatabaseUrl, tmp_path: Path, sent: list[str]
 ) -> None:
