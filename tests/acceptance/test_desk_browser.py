@@ -127,6 +127,17 @@ def test_an_answer_is_seen_growing_where_one_is_and_typing_goes_on(
     assert site.noise == []
 
 
+def test_a_transcript_that_stays_open_says_how_long_ago_it_is_now(site: Site, talk: Conversation) -> None:
+    page = opened(site, "/", viewport=DESK)
+    page.clock.install()
+    page.goto(f"/conversations/{talk.id}")
+    said = page.locator(".said time").first
+    sync_api.expect(said).to_have_text("just now")
+    page.clock.fast_forward("03:00:30")
+    sync_api.expect(said).to_have_text("3 hours ago")
+    assert site.noise == []
+
+
 def test_a_message_is_sent_without_leaving_the_keyboard(site: Site, talk: Conversation) -> None:
     site.start_worker()
     page = opened(site, "/talk/", viewport=DESK)

@@ -102,5 +102,8 @@ def is_fit_for_paper(page: Any) -> None:
     for name in ("Export", "Delete…", "Menu"):
         sync_api.expect(page.get_by_text(name, exact=True).or_(page.get_by_label(name)).first).to_be_hidden()
     sync_api.expect(page.get_by_text(ARABIC)).to_be_visible()
+    when = page.locator(".said time").first
+    assert when.evaluate("(time) => getComputedStyle(time, '::after').content").endswith(' UTC"')
+    assert when.evaluate("(time) => getComputedStyle(time).fontSize") == "0px"
     red, green, blue = page.evaluate("getComputedStyle(document.querySelector('h1')).color.match(/\\d+/g).map(Number)")
     assert max(red, green, blue) < 80

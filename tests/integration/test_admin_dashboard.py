@@ -64,11 +64,12 @@ def test_a_fresh_installation_is_led_to_its_first_chatbot(browser: Browser) -> N
 
 
 @ONE_ENGINE
-def test_an_unused_chatbot_has_pictures_that_say_that_there_is_nothing(browser: Browser) -> None:
+def test_an_unused_chatbot_leads_to_its_first_word(browser: Browser) -> None:
     make_chatbot()
-    page = browser.read("/")
-    assert page.count("Nothing in these days.") == 5
-    assert "None was used in these days." in page
+    page = browser.read("/?days=7")
+    assert "Nothing was said in these 7 days" in page
+    assert "Say the first word</a>" in page
+    assert 'class="charts"' not in page, "five empty pictures say no more than one sentence"
     assert figures(page)["Median answer"] == ("–", "–")
 
 

@@ -64,3 +64,14 @@ def test_what_breaks_is_told_without_how_and_keeps_what_was_typed(
     assert "Something broke on our side." in answer.text
     assert "Typed with care." in answer.text
     assert "cellar" not in answer.text
+
+
+def test_a_page_that_broke_is_asked_for_again_where_one_is(
+    app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks() -> str:
+        raise LookupError
+
+    monkeypatch.setitem(app.view_functions, "personas.index", breaks)
+    monkeypatch.setitem(app.config, "PROPAGATE_EXCEPTIONS", False)
+    assert '<a class="btn btn-primary" href="">Try again</a>' in browser.get("/personas/").text

@@ -81,10 +81,10 @@ def test_nothing_found_is_not_the_same_as_nothing_there(browser: Browser, conver
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ("since=yesterday", "Not a valid date value."),
+        ("since=yesterday", "Type a day, such as 2026-11-21."),
         ("since=9999-12-31", "Choose a day between 2000 and 2199."),
         ("until=0001-01-01", "Choose a day between 2000 and 2199."),
-        ("slower=fast", "Not a valid integer value."),
+        ("slower=fast", "Type a number of milliseconds, such as 1500."),
         ("slower=99999999999999999999", "Type a number of milliseconds, such as 1500."),
         ("outcome=odd", "Not a valid choice."),
         (f"tool={'x' * 121}", "At most 120 characters."),

@@ -22,6 +22,10 @@ NOW = datetime(2026, 11, 21, 12, 0, 0)
         (timedelta(days=45), "1 month ago"),
         (timedelta(days=800), "2 years ago"),
         (timedelta(minutes=-5), "in 5 minutes"),
+        (timedelta(days=-7, seconds=2), "in 7 days"),
+        (timedelta(days=-30, seconds=2), "in 30 days"),
+        (timedelta(seconds=-30), "in a moment"),
+        (timedelta(seconds=-2), "just now"),
     ],
 )
 def test_a_time_reads_as_a_person_would_say_it(age: timedelta, words: str) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import peewee as pw
 from flask import Blueprint, Response, abort, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
-from wtforms import BooleanField, IntegerField, StringField
-from wtforms.validators import NumberRange, Optional
+from wtforms import BooleanField, StringField
 
 from service import audit
 from service.admin.access.permissions import needs
@@ -17,7 +16,7 @@ from service.admin.conversations.news import News, Place, Thread
 from service.admin.parts import choices, paging
 from service.admin.parts.choices import Choice
 from service.admin.parts.display import count
-from service.admin.parts.filters import Conditions, Day, Filters, beginning, end
+from service.admin.parts.filters import Conditions, Day, Filters, Number, beginning, end
 from service.admin.parts.forms import Storable, at_most, strip
 from service.admin.parts.records import LARGEST_ID, find_conversation, seen_conversation
 from service.chat import access, deletion, export, search
@@ -34,7 +33,7 @@ CHANNELS = {"panel": "Panel", "telegram": "Telegram", "api": "HTTP API"}
 class ConversationFilters(Filters):
     words = StringField("Words", [at_most(300), Storable()], filters=[strip])
     chatbot = Choice("Chatbot", default="")
-    version = IntegerField("Version", [Optional(), NumberRange(1, LARGEST_ID, "Type the number of a version.")])
+    version = Number("Version", 1, LARGEST_ID, "Type the number of a version, such as 3.")
     channel = Choice("Channel", default="")
     persona = Choice("Persona", default="")
     since = Day("Last message from")

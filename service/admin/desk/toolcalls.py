@@ -6,12 +6,11 @@ from typing import Any
 
 import peewee as pw
 from flask import Blueprint, g, render_template, request
-from wtforms import IntegerField, StringField
-from wtforms.validators import NumberRange, Optional
+from wtforms import StringField
 
 from service.admin.parts import paging
 from service.admin.parts.choices import Choice
-from service.admin.parts.filters import Conditions, Day, Filters, beginning, end
+from service.admin.parts.filters import Conditions, Day, Filters, Number, beginning, end
 from service.admin.parts.forms import Storable, at_most, strip
 from service.admin.parts.records import find_among
 from service.chat import access
@@ -43,9 +42,7 @@ class ToolCallFilters(Filters):
     server = StringField("Server", [at_most(120), Storable()], filters=[strip])
     tool = StringField("Tool", [at_most(120), Storable()], filters=[strip])
     outcome = Choice("Outcome", default="")
-    slower = IntegerField(
-        "Took at least, ms", [Optional(), NumberRange(0, 2**31 - 1, "Type a number of milliseconds, such as 1500.")]
-    )
+    slower = Number("Took at least, ms", 0, 2**31 - 1, "Type a number of milliseconds, such as 1500.")
     since = Day("From")
     until = Day("To")
 

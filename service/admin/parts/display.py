@@ -17,6 +17,8 @@ from service.chat import search
 from service.chat.text import shortened
 from service.models.base import utc_now
 
+# By so many seconds, what has happened already may seem to be ahead.
+CLOCKS_DIFFER = 5
 _UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -30,11 +32,20 @@ def init_app(app: Flask) -> None:
 def relative(moment: datetime, now: datetime) -> str:
     """`3 minutes ago`; both in UTC, without a zone."""
     seconds = (now - moment).total_seconds()
+    if seconds < 0:
+        return _ahead(-seconds)
     for size, unit in _UNITS:
-        if abs(seconds) >= size:
-            amount = count(int(abs(seconds) // size), unit)
-            return f"{amount} ago" if seconds > 0 else f"in {amount}"
+        if seconds >= size:
+            return f"{count(int(seconds // size), unit)} ago"
     return "just now"
+
+
+def _ahead(seconds: float) -> str:
+    """To the nearest unit: a link that was made a moment ago for seven days ends in seven days, not in six."""
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"in {count(round(seconds / size), unit)}"
+    return "in a moment" if seconds > CLOCKS_DIFFER else "just now"
 
 
 def when(moment: datetime | None) -> Markup:

@@ -7,8 +7,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple, Self
 
 from flask import request
-from wtforms import BooleanField, DateField, Field, SelectField, ValidationError
-from wtforms.validators import Optional
+from wtforms import BooleanField, DateField, Field, IntegerField, SelectField, ValidationError
+from wtforms.validators import NumberRange, Optional
 
 from service.admin.parts.inputs import Form
 
@@ -57,11 +57,31 @@ class Filters(Form):
         ]
 
 
+class Number(IntegerField):
+    """A whole number of a kind; `hint` says what to type."""
+
+    def __init__(self, label: str, least: int, most: int, hint: str, **options: Any) -> None:
+        super().__init__(label, [Optional(), NumberRange(least, most, hint)], **options)
+        self._hint = hint
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError(self._hint) from None
+
+
 class Day(DateField):
     """A day in UTC."""
 
     def __init__(self, label: str, **options: Any) -> None:
         super().__init__(label, [Optional(), _in_our_time], **options)
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError("Type a day, such as 2026-11-21.") from None
 
 
 def _in_our_time(_form: Form, field: Field) -> None:

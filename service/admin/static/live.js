@@ -91,6 +91,19 @@ function toEnd() {
   (document.getElementById("composer") || list).scrollIntoView({ block: "end", behavior: "instant" });
 }
 
+// A page that stays open says how long ago things were said as it is now, not as it was when they came.
+const UNITS = [[31536000, "year"], [2592000, "month"], [86400, "day"], [3600, "hour"], [60, "minute"]];
+const inWords = new Intl.RelativeTimeFormat("en");
+setInterval(() => {
+  for (const time of list.querySelectorAll("time")) time.textContent = ago(Date.now() - Date.parse(time.dateTime));
+}, 60000);
+
+function ago(milliseconds) {
+  const seconds = milliseconds / 1000;
+  const [size, unit] = UNITS.find(([size]) => seconds >= size) || [];
+  return size ? inWords.format(-Math.floor(seconds / size), unit) : "just now";
+}
+
 function stop() {
   clearTimeout(timer);
   if (source) source.close();

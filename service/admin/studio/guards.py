@@ -8,7 +8,7 @@ from service.models import OWNER, SETTINGS, AuditEvent, Chatbot, ChatbotVersion,
 _RUNNER = "Only `migrate` writes what it remembers."
 _TABLES = {
     ChatbotVersion._meta.table_name: "A version is never changed: publish the next one under Chatbots.",
-    AuditEvent._meta.table_name: "The record of changes is only ever added to.",
+    AuditEvent._meta.table_name: "The audit log is only ever added to.",
     "migratehistory": _RUNNER,
     "migratejournal": _RUNNER,
 }
