@@ -151,6 +151,11 @@ def entity(database: pw.Database, table: Table) -> Any:
     return pw.Table(_escaped(database, table.name)).bind(database)
 
 
+def named(database: pw.Database, table: Table) -> pw.Entity:
+    """Its name alone, for SQL that is written out."""
+    return pw.Entity(_escaped(database, table.name))
+
+
 def field(database: pw.Database, source: Any, column: str) -> Any:
     return pw.Column(source, _escaped(database, column))
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import peewee as pw
 
 from service.admin.studio import postgresql
-from service.admin.studio.catalog import Catalog
-from service.admin.studio.rows import Source
+from service.admin.studio.catalog import Catalog, named
 from service.database import is_sqlite
 
 # Counting reads every row; up to here nobody notices.
 COUNTED = 10_000
-_ONE = pw.SQL("1 AS one")
+# For every table of the page. Peewee takes longer to put twenty queries together than the database takes to count.
+_COUNT, _UP_TO, _END = pw.SQL("(SELECT COUNT(*) FROM (SELECT 1 FROM"), pw.SQL("LIMIT"), pw.SQL(") AS t)")
 
 
 class Count(NamedTuple):
@@ -31,7 +31,8 @@ def of_tables(database: pw.Database, catalog: Catalog) -> dict[str, Count]:
     estimated = {} if is_sqlite(database) else postgresql.estimates(database)
     found = {name: Count(number, "about") for name, number in estimated.items() if number > COUNTED}
     small = [table for name, table in catalog.tables.items() if name not in found]
-    questions = [_question(Source(database, table).entity.select(_ONE), COUNTED) for table in small]
+    most = pw.Value(COUNTED + 1)
+    questions = [pw.NodeList((_COUNT, named(database, table), _UP_TO, most, _END)) for table in small]
     numbers = pw.Select((), questions).bind(database).tuples()[0] if questions else ()
     return found | {table.name: _count(number, COUNTED) for table, number in zip(small, numbers, strict=True)}
 
