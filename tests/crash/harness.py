@@ -1,19 +1,15 @@
 """Kills a real `migrate deploy` or `rollback` at one point after the other, gives the command again, and compares with
 an undisturbed run.
 
-The processes are forked from one that has imported everything, and their databases are copied from a state in which all
-earlier migrations are applied and filled with rows: so hundreds of crashes take minutes.
+The databases are copied from a state in which all earlier migrations are applied and filled with rows.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import shutil
 import signal
-import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -21,22 +17,15 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from service.migrate import cli, files
-from service.migrate.applying import apply
-from service.migrate.command import arguments, commands, console, show
-from service.migrate.connection import connect
+from service.migrate import files
 from service.url import DatabaseUrl
-from tests.crash import picture
+from tests.crash import databases, picture
 from tests.crash.picture import Picture
 from tests.crash.points import How, Points
-from tests.support.postgresql import GivenServer, create_database, drop_database
-from tests.support.processes import environment
+from tests.crash.processes import Ended, Words, migrate
 
 Fill = Callable[[str], Sequence[str]]
-Words = tuple[str, ...]
 DEPLOY = ("deploy", "--lock-wait", "20")
-# What `migrate deploy` imports only when it needs it, so that no child has to.
-WARM = (apply, arguments, commands, console, show)
 
 
 @dataclass(frozen=True)
@@ -68,26 +57,19 @@ class Crash:
         return f"{stage.start.engine}, {stage.words[0]} {stage.name}, {self.how} {stage.passed[self.at - 1][1][:160]}"
 
 
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    output: str
-    passed: tuple[tuple[int, str], ...] = ()
-
-
 @contextmanager
 def prepared(
     beside: DatabaseUrl, source: Path, fill: Fill, folder: Path, *, command: str = "deploy"
 ) -> Iterator[list[Stage]]:
     """A stage for every migration of `source`, on the server of `beside`; `fill` gives the statements that write rows
     after one. With command="rollback" each one is undone, but for the first."""
-    states, made, before = [_empty(beside, folder / "empty.db")], [], ""
+    states, made, before = [databases.empty(beside, folder / "empty.db")], [], ""
     try:
         for number, file in enumerate(files.scan(source), start=1):
             here = folder / f"{number:03}" / "migrations"
             _copy_files(source, here, number)
             applied = _play(file.name, here, states[-1], DEPLOY, states)
-            _execute(states[-1], fill(file.name))
+            databases.execute(states[-1], fill(file.name))
             # An undone copy is nothing to go on from.
             if command == "deploy":
                 made.append(applied)
@@ -99,28 +81,28 @@ def prepared(
         yield made
     finally:
         for state in states:
-            drop(state)
+            databases.drop(state)
 
 
 @contextmanager
 def prepared_at_once(beside: DatabaseUrl, source: Path, fill: Fill, folder: Path) -> Iterator[list[Stage]]:
     """One stage: all migrations but the first are pending together, so that the end of one begins the next."""
-    states, (first, *rest) = [_empty(beside, folder / "empty.db")], files.scan(source)
+    states, (first, *rest) = [databases.empty(beside, folder / "empty.db")], files.scan(source)
     alone, together = folder / "first" / "migrations", folder / "all" / "migrations"
     try:
         _copy_files(source, alone, 1)
         _play(first.name, alone, states[-1], DEPLOY, states)
-        _execute(states[-1], fill(first.name))
+        databases.execute(states[-1], fill(first.name))
         _copy_files(source, together, len(rest) + 1)
         yield [_play(f"{rest[0].name} to {rest[-1].name}", together, states[-1], DEPLOY, states)]
     finally:
         for state in states:
-            drop(state)
+            databases.drop(state)
 
 
 def _play(name: str, here: Path, start: DatabaseUrl, words: Words, states: list[DatabaseUrl]) -> Stage:
     """The undisturbed run, on a copy that becomes the newest of the states."""
-    states.append(copied(start, here.with_name(f"{words[0]}.db")))
+    states.append(databases.copied(start, here.with_name(f"{words[0]}.db")))
     counted = migrate(states[-1], here, words, Points(states[-1]))
     assert counted.code == 0, counted.output
     return Stage(name, here, start, words, picture.take(states[-1]), counted.passed)
@@ -129,7 +111,7 @@ def _play(name: str, here: Path, start: DatabaseUrl, words: Words, states: list[
 def through(stage: Stage, pooler: int, folder: Path) -> Stage:
     """The same by way of a pooler, for which some statements are others."""
     pooled = replace(stage, pooler=pooler)
-    with _database(stage.start, folder) as url:
+    with databases.fleeting(stage.start, folder) as url:
         return replace(pooled, passed=pooled.run(url, Points(url)).passed)
 
 
@@ -145,7 +127,7 @@ def crashes(stage: Stage, how: How) -> list[Crash]:
 
 def survive(crash: Crash, folder: Path) -> str:
     """Crash a command and give it once more; what is wrong after that, or an empty text."""
-    with _database(crash.stage.start, folder) as url:
+    with databases.fleeting(crash.stage.start, folder) as url:
         first = crash.stage.run(url, Points(url, crash.how, crash.at))
         if not _was_struck(crash, first):
             return f"{crash}: the process ended with {first.code} before that point: {first.output}"
@@ -175,84 +157,8 @@ def summary(count: int, troubles: Sequence[str]) -> str:
     return f"{count} crash points, {count - len(troubles)} recovered, {len(troubles)} by hand"
 
 
-def migrate(url: DatabaseUrl, folder: Path, words: Words, points: Points | None = None) -> Ended:
-    """`migrate` with these words, in a process of its own."""
-    said, passed = (Path(f"{folder}-{os.getpid()}.{kind}") for kind in ("said", "passed"))
-    passed.unlink(missing_ok=True)
-    child = os.fork()
-    if child == 0:
-        _become_migrate(url, ["--dir", str(folder), *words], said, passed, points)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return Ended(code, said.read_text(), tuple(map(tuple, json.loads(passed.read_text()))) if passed.exists() else ())
-
-
-def _become_migrate(url: DatabaseUrl, words: list[str], said: Path, passed: Path, points: Points | None) -> None:
-    """Never returns: the parent's own clean-up must not happen twice."""
-    code = 70
-    try:
-        output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        sys.stdout = sys.stderr = open(output, "w", buffering=1)  # noqa: PTH123, SIM115  # it ends with the process
-        os.environ.clear()
-        os.environ.update(environment(url))
-        if points:
-            points.install()
-        code = cli.main(words)
-        if points:
-            passed.write_text(json.dumps(points.passed))
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(code)
-
-
-def _empty(beside: DatabaseUrl, path: Path) -> DatabaseUrl:
-    """A new database: the one of a test is kept open from outside, and PostgreSQL copies no such thing."""
-    return beside._replace(name=str(path)) if beside.is_sqlite else create_database(_server(beside))
-
-
-def copied(url: DatabaseUrl, path: Path) -> DatabaseUrl:
-    """Another database that holds the same; an SQLite one at `path`."""
-    if not url.is_sqlite:
-        return create_database(_server(url), template=url.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    if Path(url.name).exists():
-        shutil.copy(url.name, path)
-    return url._replace(name=str(path))
-
-
-def drop(url: DatabaseUrl) -> None:
-    if not url.is_sqlite:
-        drop_database(_server(url), url)
-
-
-def _server(url: DatabaseUrl) -> GivenServer:
-    """The server without the session's own things, which other processes have no use for."""
-    return GivenServer(url._replace(name="postgres"))
-
-
-@contextmanager
-def _database(start: DatabaseUrl, folder: Path) -> Iterator[DatabaseUrl]:
-    url = copied(start, folder / f"{os.getpid()}.db")
-    try:
-        yield url
-    finally:
-        drop(url)
-        for left in folder.glob(f"{os.getpid()}.db*") if url.is_sqlite else []:
-            left.unlink()
-
-
 def _copy_files(source: Path, folder: Path, count: int) -> None:
     folder.mkdir(parents=True)
     for file in files.scan(source)[:count]:
         for path in filter(None, (file.path, file.down)):
             shutil.copy(path, folder)
-
-
-def _execute(url: DatabaseUrl, statements: Sequence[str]) -> None:
-    database = connect(url)
-    try:
-        for statement in statements:
-            database.execute(statement)
-    finally:
-        database.close()

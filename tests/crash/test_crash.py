@@ -12,7 +12,7 @@ import pytest
 
 from service.migrate.altering.verbs import Migrator
 from service.url import ROOT, DatabaseUrl
-from tests.crash import corpus, harness
+from tests.crash import corpus, harness, population
 from tests.crash.points import How
 from tests.support.pgbouncer import pgbouncer
 
@@ -44,7 +44,7 @@ def crash(
     at_once: bool = False,
 ) -> None:
     """Every `step`th point; prints what came of it."""
-    fill = corpus.service_rows if source.name == "migrations" else corpus.corpus_rows
+    fill = population.service_rows if source.name == "migrations" else population.corpus_rows
     with ExitStack() as stack:
         prepare = harness.prepared_at_once if at_once else partial(harness.prepared, command=command)
         stages = stack.enter_context(prepare(url, source, fill, folder / "stages"))
