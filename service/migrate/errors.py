@@ -102,7 +102,7 @@ class Unclear(Refused):
     def __init__(self, migration: str, step: int, steps: int, statement: str, command: str = "deploy") -> None:
         self.migration, self.step = migration, step
         what = f": {' '.join(statement.split())[:100]}" if statement else ""
-        before = f" Steps 1 to {step - 1} stand." if step > 1 else ""
+        before = {1: "", 2: " Step 1 stands."}.get(step, f" Steps 1 to {step - 1} stand.")
         of = "The rollback of " if command == "rollback" else ""
         super().__init__(
             f"{of}{migration} was interrupted in step {step} of {steps}, which runs outside a transaction, and nothing "

@@ -132,7 +132,7 @@ def _half_made(harbour: Harbour) -> None:
     step = 'migrator.sql("CREATE TABLE masts (id INTEGER)")'
     write(harbour.folder, "902_masts", f'{step}\nmigrator.sql("CREATE TABEL oops (id)")', top="atomic = False")
     harbour.fails()
-    harbour.shows("half-made", "Steps 1 to 1 of 2 stand; the next deploy goes on after them.")
+    harbour.shows("half-made", "Step 1 of 2 stands; the next deploy goes on from there.")
     write(harbour.folder, "902_masts", f'{step}\nmigrator.sql("CREATE TABLE oars (id INTEGER)")', top="atomic = False")
     harbour.deploy()
 

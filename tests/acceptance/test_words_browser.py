@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from service.api import tokens
 from service.chat import versions
 from service.database import bind, connection
 from service.models import VIEWER, Chatbot, Conversation, Creator, InboxItem, Message, Persona, ToolLog, User
+from service.models.base import utc_now
 from service.url import DatabaseUrl
 from tests.support.site import DESK, NEEDS_CHROMIUM, PHONE, Site, sign_in, too_wide
 
@@ -37,7 +39,15 @@ def page(site: Site, furnished_url: DatabaseUrl) -> Any:
     bind(furnished_url)
     with connection():
         talk = Conversation.create(chatbot=Chatbot.get(), title=ENDLESS, thread="one")
-        asked = Message.create(chatbot=talk.chatbot, conversation=talk, role="user", content=f"{ARABIC}!")
+        layla = User.create(email="layla@example.org", name=ARABIC, password_hash="-")
+        asked = Message.create(
+            chatbot=talk.chatbot,
+            conversation=talk,
+            role="user",
+            user=layla,
+            content=f"{ARABIC}!",
+            created_at=utc_now() - timedelta(hours=10, minutes=1),
+        )
         Message.create(chatbot=talk.chatbot, conversation=talk, role="assistant", content=ENDLESS, error=ENDLESS)
         ToolLog.create(session=talk, message=asked, server="bookings", tool=ENDLESS, arguments={"text": ENDLESS})
     opened = site.open(viewport=PHONE, color_scheme="dark")
@@ -90,6 +100,8 @@ def test_endless_words_push_nothing_out_of_sight_on_any_page_at_any_width(long_w
 def test_an_endless_word_stays_within_a_phone_and_arabic_ends_at_the_left(page: Any) -> None:
     first, last = page.evaluate(PLACES, len(ARABIC))
     assert last < first
+    said_at = page.locator(".said-user time")
+    assert said_at.evaluate("(time) => time.getClientRects().length") == 1, "the name leaves the time whole"
     assert too_wide(page) == 0
     page.get_by_text("bookings").click()
     assert too_wide(page) == 0
@@ -101,7 +113,7 @@ def is_fit_for_paper(page: Any) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     for name in ("Export", "Delete…", "Menu"):
         sync_api.expect(page.get_by_text(name, exact=True).or_(page.get_by_label(name)).first).to_be_hidden()
-    sync_api.expect(page.get_by_text(ARABIC)).to_be_visible()
+    sync_api.expect(page.get_by_text(f"{ARABIC}!")).to_be_visible()
     when = page.locator(".said time").first
     assert when.evaluate("(time) => getComputedStyle(time, '::after').content").endswith(' UTC"')
     assert when.evaluate("(time) => getComputedStyle(time).fontSize") == "0px"

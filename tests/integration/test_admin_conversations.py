@@ -188,3 +188,13 @@ def test_what_the_filters_leave_can_be_taken_along_on_all_pages(browser: Browser
     stranger = signed_in(app, add_user("eve@example.org", role=EDITOR).email)
     assert json.loads(stranger.read("/conversations/export?form=json")) == []
     assert browser.get("/conversations/export?form=exe").status_code == 404
+
+
+@ONE_ENGINE
+def test_the_way_back_from_a_transcript_leads_to_the_list_as_it_was_left(browser: Browser) -> None:
+    talk = begin(make_chatbot(), "talk")
+    path, left = f"/conversations/{talk.id}", "http://localhost/conversations/?channel=panel&before=1"
+    back = 'class="over"><a href="/conversations/{}">'
+    assert back.format("?channel=panel&amp;before=1") in browser.get(path, headers={"Referer": left}).text
+    for stranger in ("http://example.org/conversations/?channel=panel", f"http://localhost{path}?words=berth"):
+        assert back.format("") in browser.get(path, headers={"Referer": stranger}).text

@@ -164,7 +164,7 @@ def test_half_made_steps_are_counted_and_finished_by_the_next_deploy(
     with pytest.raises(MigrationFailed):
         deploy(Target(service_database, folder))
     page = browser.read("/migrations/")
-    assert "Steps 1 to 1 of 2 stand; the next deploy goes on after them." in page
+    assert "Step 1 of 2 stands; the next deploy goes on from there." in page
     assert "in steps, each by itself" in browser.read("/migrations/900_quays")
     write(folder, "900_quays", f"{STEPS}migrator.sql('CREATE TABLE hulls (id INTEGER)')", top="atomic = False")
     deploy(Target(service_database, folder))

@@ -164,7 +164,7 @@ def test_a_step_that_nothing_tells_of_stops_with_the_commands_that_help(
         runner.deploy(target(postgresql_url, folder))
     assert str(stopped.value) == (
         "002_tidy was interrupted in step 2 of 2, which runs outside a transaction, and nothing tells whether it was "
-        "done: CALL tidy(). Steps 1 to 1 stand. Look at the database. Complete what is missing and record it with "
+        "done: CALL tidy(). Step 1 stands. Look at the database. Complete what is missing and record it with "
         "`migrate resolve --applied 002_tidy`, or undo what is there and have it run again from its first step with "
         "`migrate resolve --rolled-back 002_tidy` and `migrate deploy`."
     )

@@ -98,7 +98,7 @@ def test_what_is_there_already_is_recorded() -> None:
 
 def test_steps_that_stand_are_counted() -> None:
     half = only(report(APPLIED, PENDING, attempt=attempt("failed", "OperationalError: …", step=2, steps=5)))
-    assert half.advice.startswith("Steps 1 to 2 of 5 stand; the next deploy goes on after them.")
+    assert half.advice.startswith("Steps 1 to 2 of 5 stand; the next deploy goes on from there.")
 
 
 def test_a_step_that_nothing_tells_of_is_left_to_a_person() -> None:

@@ -15,7 +15,7 @@ from service.admin.conversations import downloads, lines, live, news, transcript
 from service.admin.conversations.news import News, Place, Thread
 from service.admin.parts import choices, paging
 from service.admin.parts.choices import Choice
-from service.admin.parts.display import count
+from service.admin.parts.display import CHANNELS, count
 from service.admin.parts.filters import Conditions, Day, Filters, Number, beginning, end
 from service.admin.parts.forms import Storable, at_most, strip
 from service.admin.parts.records import LARGEST_ID, find_conversation, seen_conversation
@@ -27,7 +27,6 @@ from service.models.base import utc_now
 pages = Blueprint("conversations", __name__, url_prefix="/conversations")
 
 PAGE_SIZE = 25
-CHANNELS = {"panel": "Panel", "telegram": "Telegram", "api": "HTTP API"}
 
 
 class ConversationFilters(Filters):

@@ -12,11 +12,12 @@ from flask import Flask
 from markupsafe import Markup, escape
 
 from service.admin.access import permissions
-from service.admin.parts import color
+from service.admin.parts import color, filters
 from service.chat import search
 from service.chat.text import shortened
 from service.models.base import utc_now
 
+CHANNELS = {"panel": "Panel", "telegram": "Telegram", "api": "HTTP API"}
 # By so many seconds, what has happened already may seem to be ahead.
 CLOCKS_DIFFER = 5
 _UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
@@ -27,6 +28,7 @@ def init_app(app: Flask) -> None:
         app.jinja_env.filters[show.__name__] = show
     # So that a page offers nobody what the server would refuse them.
     app.jinja_env.globals["may"] = permissions.may
+    app.jinja_env.globals["as_left"] = filters.as_left
 
 
 def relative(moment: datetime, now: datetime) -> str:
@@ -83,6 +85,11 @@ def duration(span: timedelta) -> str:
     return count(seconds // size, unit)
 
 
+def channel(name: str) -> str:
+    """As people call it; one that this release does not know has only its name."""
+    return CHANNELS.get(name, name)
+
+
 def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
@@ -107,6 +114,6 @@ def marked(pieces: Iterable[search.Piece]) -> Markup:
 
 
 FILTERS: tuple[Callable[..., Any], ...] = (
-    *(when, lasting, pretty, pretty_text, code_marks, count, milliseconds, duration),
+    *(when, lasting, channel, pretty, pretty_text, code_marks, count, milliseconds, duration),
     *(shortened, color.ink_on, search.excerpt, search.highlight, marked),
 )

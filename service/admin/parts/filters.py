@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from flask import request
 from wtforms import BooleanField, DateField, Field, IntegerField, SelectField, ValidationError
@@ -87,6 +88,13 @@ class Day(DateField):
 def _in_our_time(_form: Form, field: Field) -> None:
     if field.data and not 2000 <= field.data.year < 2200:
         raise ValidationError("Choose a day between 2000 and 2199.")
+
+
+def as_left(path: str) -> str:
+    """The list of that path, with the filters and the place in it that the visitor has just come from, if they have."""
+    left = urlsplit(request.referrer or "")
+    is_it = (left.netloc, left.path) == (request.host, path)
+    return f"{path}?{left.query}" if is_it and left.query else path
 
 
 def beginning(day: date) -> datetime:

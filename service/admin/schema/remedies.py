@@ -109,7 +109,8 @@ def _overcome(failed: Attempt) -> Remedy:
     what = f"The last attempt, {failed.action} of {name}, failed{_reason(error)}."
     again = "migrate rollback" if failed.action == "rollback" else DEPLOY
     if 0 < failed.step < failed.steps:
-        stands = f"Steps 1 to {failed.step} of {failed.steps} stand; the next deploy goes on after them."
+        done, stand = (f"Steps 1 to {failed.step}", "stand") if failed.step > 1 else ("Step 1", "stands")
+        stands = f"{done} of {failed.steps} {stand}; the next deploy goes on from there."
         return Remedy("danger", what, f"{stands} Mend the cause, then:", (again,))
     if "already exists" in error:
         advice = "If the database has all that it makes, record it, and let the deploy do the rest:"
