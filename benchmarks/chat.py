@@ -22,12 +22,13 @@ from statistics import median
 from psycopg2.extensions import connection as Connection
 
 from benchmarks.chat_worker import CHANNEL
-from benchmarks.databases import Databases, PostgresqlDatabases, as_text
+from benchmarks.databases import Databases, PostgresqlDatabases
 from service.chat.receive import receive
 from service.database import bind, proxy
 from service.models import Chatbot, Conversation, Creator
 from service.url import DatabaseUrl
 from tests.support.postgresql import connect, find_binaries, running_server
+from tests.support.processes import as_text
 from tests.support.schema import build_schema
 
 TEMPLATE, RUN = "chat_template", "chat_run"

@@ -65,10 +65,3 @@ def engines(folder: Path) -> Iterator[dict[str, Databases]]:
     """Both engines, PostgreSQL by a server of the benchmark's own."""
     with contextmanager(running_server)() as server:
         yield {"PostgreSQL": PostgresqlDatabases(server), "SQLite": SqliteDatabases(folder)}
-
-
-def as_text(url: DatabaseUrl) -> str:
-    """The URL as every one of the tools reads it."""
-    if url.is_sqlite:
-        return f"sqlite:///{url.name}"
-    return f"postgresql://{url.user}@{url.host}:{url.port}/{url.name}"

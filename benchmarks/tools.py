@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import migrations
-from benchmarks.databases import as_text
 from benchmarks.measure import Contender
 from service.url import ROOT, DatabaseUrl
+from tests.support.processes import as_text
 
 VENV = ROOT / "build" / "benchmark"
 PYTHON = VENV / "bin" / "python"

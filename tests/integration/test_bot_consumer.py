@@ -21,8 +21,8 @@ from service.chat.respond import APOLOGY
 from service.models import DEAD, DONE, LEASED, QUEUED, InboxItem, User
 from service.models.base import utc_now
 from tests.support.chat import make_chatbot, make_user, reloaded, send, transcript
+from tests.support.processes import eventually
 from tests.support.providers import Endless, Failing, Recorder, overloaded
-from tests.support.workers import eventually
 
 pytestmark = pytest.mark.usefixtures("service_database")
 on_sqlite = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)

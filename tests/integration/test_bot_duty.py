@@ -13,7 +13,7 @@ from service.database import proxy
 from service.models import Duty, base
 from service.models.base import utc_now
 from tests.support.panel import at_once
-from tests.support.workers import eventually
+from tests.support.processes import eventually
 
 pytestmark = pytest.mark.usefixtures("service_database")
 on_postgresql = pytest.mark.parametrize("service_database", ["postgresql"], indirect=True)

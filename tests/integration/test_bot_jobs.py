@@ -35,8 +35,9 @@ from service.models import (
 from service.models.base import utc_now
 from tests.support.chat import make_chatbot, make_user, send, transcript
 from tests.support.panel import ONE_ENGINE, at_once
+from tests.support.processes import eventually
 from tests.support.providers import Recorder
-from tests.support.workers import Workers, eventually
+from tests.support.workers import Workers
 
 pytestmark = pytest.mark.usefixtures("service_database")
 

@@ -14,7 +14,7 @@ from service.log import JsonFormatter, about
 from service.models import InboxItem
 from service.models.base import utc_now
 from tests.support.chat import lease_left, make_chatbot, reloaded, send
-from tests.support.workers import eventually
+from tests.support.processes import eventually
 
 pytestmark = pytest.mark.usefixtures("service_database")
 on_sqlite = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)

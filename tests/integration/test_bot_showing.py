@@ -22,8 +22,9 @@ from service.models import DONE, FollowedThread, InboxItem
 from service.models.base import utc_now
 from tests.support.chat import make_chatbot, reloaded, send, transcript
 from tests.support.panel import ONE_ENGINE
+from tests.support.processes import eventually
 from tests.support.statements import Statements, heard
-from tests.support.workers import Workers, eventually
+from tests.support.workers import Workers
 
 pytestmark = pytest.mark.usefixtures("service_database")
 

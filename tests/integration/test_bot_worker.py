@@ -13,8 +13,8 @@ from service.database import proxy
 from service.models import DONE, LEASED, QUEUED, Conversation, InboxItem, Message
 from tests.support.chat import asked, make_chatbot, reloaded, send, transcript
 from tests.support.postgresql import Server, free_port
-from tests.support.processes import answer
-from tests.support.workers import Workers, eventually
+from tests.support.processes import answer, eventually
+from tests.support.workers import Workers
 
 on_sqlite = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("service_database", ["postgresql"], indirect=True)

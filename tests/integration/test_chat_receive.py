@@ -12,7 +12,7 @@ from service.database import connection
 from service.models import DEAD, DONE, LEASED, QUEUED, Chatbot, Conversation, InboxItem
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, reloaded, send
-from tests.support.workers import eventually
+from tests.support.processes import eventually
 
 on_postgresql = pytest.mark.parametrize("service_database", ["postgresql"], indirect=True)
 

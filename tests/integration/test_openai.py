@@ -23,7 +23,7 @@ from tests.support.endpoint import (
     saying,
 )
 from tests.support.openai import KEY, answer, request
-from tests.support.workers import eventually
+from tests.support.processes import eventually
 
 
 def test_an_answer_comes_in_pieces_with_its_cost(provider: OpenAI) -> None:

@@ -13,7 +13,8 @@ from service.models import DEAD, DONE, QUEUED, Chatbot, Message, ToolLog
 from service.url import ROOT
 from tests.support.chat import make_chatbot, reloaded, send, transcript
 from tests.support.endpoint import Endpoint, Reply, UntilLeft, delta, endpoint, event, refusing, saying
-from tests.support.workers import Workers, eventually
+from tests.support.processes import eventually
+from tests.support.workers import Workers
 
 pytestmark = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
 KEY = "sk-that-must-stay-secret"

@@ -19,7 +19,7 @@ from service.models import LEASED, Chatbot, Conversation, InboxItem
 from service.telegram.client import Me, make_bot
 from tests.support.bot_api import NUMBER, RESET, TOKEN, USERNAME, BotApi, message
 from tests.support.chat import make_chatbot
-from tests.support.workers import eventually
+from tests.support.processes import eventually
 
 # What differs between the engines is tested with the inbox; this is about the network.
 pytestmark = [

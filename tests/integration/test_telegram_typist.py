@@ -22,7 +22,8 @@ from service.url import DatabaseUrl
 from tests.support.bot_api import TOKEN, BotApi
 from tests.support.chat import make_chatbot, send
 from tests.support.panel import ONE_ENGINE
-from tests.support.workers import eventually, workers
+from tests.support.processes import eventually
+from tests.support.workers import workers
 
 pytestmark = [pytest.mark.usefixtures("service_database"), ONE_ENGINE]
 

@@ -28,7 +28,8 @@ from service.url import DatabaseUrl
 from tests.support.bot_api import TOKEN, BotApi, message
 from tests.support.chat import make_chatbot
 from tests.support.panel import ONE_ENGINE, at_once, panel
-from tests.support.workers import eventually, workers
+from tests.support.processes import eventually
+from tests.support.workers import workers
 
 PATH = "/telegram/harbour_bot"
 PUBLIC = "https://bot.example.org"

@@ -13,8 +13,8 @@ from service.url import DatabaseUrl
 from tests.support.bot_api import TOKEN, BotApi
 from tests.support.chat import make_chatbot, transcript
 from tests.support.postgresql import Server, connect, free_port
-from tests.support.processes import answer
-from tests.support.workers import Workers, eventually
+from tests.support.processes import answer, eventually
+from tests.support.workers import Workers
 
 
 def test_a_message_from_telegram_is_answered_there_by_a_worker_process(started: Workers, api: BotApi) -> None:

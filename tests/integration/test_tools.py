@@ -21,7 +21,7 @@ from service.chat.tools.servers import Defined
 from service.url import ROOT
 from tests.support.endpoint import Reply, UntilLeft, endpoint, refusing
 from tests.support.mcp_known import HUGE, KEY
-from tests.support.workers import eventually
+from tests.support.processes import eventually
 
 COMMAND = (sys.executable, "-m", "tests.support.mcp_server")
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -27,7 +28,12 @@ def environment(url: DatabaseUrl, **settings: str) -> dict[str, str]:
 
 
 def as_text(url: DatabaseUrl) -> str:
-    return f"sqlite:///{url.name}" if url.is_sqlite else f"postgresql://{url.user}@{url.host}:{url.port}/{url.name}"
+    """The URL as every tool reads it."""
+    if url.is_sqlite:
+        return f"sqlite:///{url.name}"
+    password = f":{quote(url.password)}" if url.password else ""
+    options = f"?{urlencode(url.options)}" if url.options else ""
+    return f"postgresql://{quote(url.user)}{password}@{url.host}:{url.port}/{quote(url.name)}{options}"
 
 
 def run(*command: str, env: Mapping[str, str], seconds: float = 60) -> subprocess.CompletedProcess[str]:
@@ -117,11 +123,11 @@ def _kill_group(leader: int) -> None:
 Start = Callable[..., Process]
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+def eventually(holds: Callable[[], object], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"it did not come true within {seconds:g} s"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def answer(port: int, path: str) -> int:

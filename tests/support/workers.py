@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 from service.url import ROOT, DatabaseUrl
+from tests.support.processes import as_text
 
 
 @dataclass
@@ -66,18 +65,3 @@ def workers(url: DatabaseUrl, folder: Path) -> Iterator[Workers]:
         for process in started.processes:
             process.kill()
             process.wait()
-
-
-def as_text(url: DatabaseUrl) -> str:
-    if url.is_sqlite:
-        return f"sqlite:///{url.name}"
-    options = urlencode(url.options)
-    return f"postgresql://{quote(url.user)}:{quote(url.password)}@{url.host}:{url.port}/{quote(url.name)}?{options}"
-
-
-def eventually(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait until the condition holds; fails by its own assertion when it never does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
