@@ -16,8 +16,8 @@ worker_class = "service.admin.server.FairWorker"
 # Filters stand in the address, where a letter outside of ASCII takes six bytes or more; this is gunicorn's own limit.
 limit_request_line = 8190
 
-# One that computes while others wait for the database. More of them would only take turns.
-AT_ONCE = 3
+# One that computes while the other waits for the database. More of them would only take turns.
+AT_ONCE = 2
 # Seconds, after which a connection is one that waits for something else: a stream, an export, a model, a slow client.
 BRIEF = 0.2
 # Seconds between two looks whether one of those in hand has become such a one.
