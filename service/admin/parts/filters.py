@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import request
 from wtforms import BooleanField, DateField, Field, IntegerField, SelectField, ValidationError
-from wtforms.validators import NumberRange, Optional
+from wtforms.validators import NumberRange, Optional, StopValidation
 
 from service.admin.parts.inputs import Form
 
@@ -62,7 +62,7 @@ class Number(IntegerField):
     """A whole number of a kind; `hint` says what to type."""
 
     def __init__(self, label: str, least: int, most: int, hint: str, **options: Any) -> None:
-        super().__init__(label, [Optional(), NumberRange(least, most, hint)], **options)
+        super().__init__(label, [Optional(), _is_read, NumberRange(least, most, hint)], **options)
         self._hint = hint
 
     def process_formdata(self, valuelist: list[Any]) -> None:
@@ -83,6 +83,12 @@ class Day(DateField):
             super().process_formdata(valuelist)
         except ValueError:
             raise ValueError("Type a day, such as 2026-11-21.") from None
+
+
+def _is_read(_form: Form, field: Field) -> None:
+    """Whoever has typed no number at all is told so once, and not again that it is too small."""
+    if field.process_errors:
+        raise StopValidation
 
 
 def _in_our_time(_form: Form, field: Field) -> None:
