@@ -13,6 +13,7 @@ from service.chat.versions import Line
 from service.models import VIEWER, AuditEvent, Chatbot, ChatbotVersion, User
 from tests.support.chat import make_chatbot
 from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
+from tests.support.statements import heard
 
 RULES = "\n".join(f"Rule {number}" for number in range(30))
 
@@ -26,6 +27,19 @@ def chatbot(browser: Browser) -> Chatbot:
     )
     versions.publish(made, {"config": {"temperature": 0.1}}, expected=2, author=None, notes="Colder.")
     return made
+
+
+@ONE_ENGINE
+def test_of_many_versions_only_those_that_are_shown_are_read_with_their_prompt(
+    browser: Browser, chatbot: Chatbot
+) -> None:
+    place = f"/chatbots/{chatbot.id}"
+    for path, shown in ((place, 1), (f"{place}/compare?old=1&new=2", 3), (f"{place}/versions/1", 2)):
+        with heard(lambda statement: "chatbot_versions" in statement and "system_prompt" in statement) as read:
+            browser.read(path)
+        assert len(read.asked) == shown, f"{path}: the live one, and those that it names"
+    assert browser.get(f"{place}/versions/{2**40}").status_code == 404
+    assert browser.get(f"{place}/compare?old=-1").status_code == 404
 
 
 def test_two_versions_stand_side_by_side(browser: Browser, chatbot: Chatbot) -> None:

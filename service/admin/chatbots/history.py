@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import peewee as pw
 from flask import abort, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -11,11 +12,11 @@ from service import audit
 from service.admin.access.permissions import needs
 from service.admin.chatbots.listing import pages, versions_of
 from service.admin.parts import errors
-from service.admin.parts.records import find_chatbot
+from service.admin.parts.records import LARGEST_ID, find_chatbot
 from service.chat import versions
 from service.chat.versions import Line
 from service.database import proxy, writing
-from service.models import EDITOR, ChatbotVersion
+from service.models import EDITOR, Chatbot, ChatbotVersion, User
 
 # So many equal lines stay on either side of a change; what lies between is counted.
 AROUND = 3
@@ -24,7 +25,7 @@ AROUND = 3
 @pages.get("/<int:chatbot_id>/versions/<int:number>")
 def version(chatbot_id: int, number: int) -> str:
     chatbot = find_chatbot(chatbot_id)
-    shown = _numbered(versions_of(chatbot), number)
+    shown = _numbered(chatbot, number)
     current = versions.current(chatbot)
     return render_template("chatbots/version.html", chatbot=chatbot, version=shown, current=current)
 
@@ -34,12 +35,17 @@ def compare(chatbot_id: int) -> str:
     """Without a choice, what is live beside what was live before it."""
     chatbot = find_chatbot(chatbot_id)
     current = versions.current(chatbot)
-    known = versions_of(chatbot)
-    new = _numbered(known, request.args.get("new", current.number, int))
-    old = _numbered(known, request.args.get("old", max(1, new.number - 1), int))
+    new = _numbered(chatbot, request.args.get("new", current.number, int))
+    old = _numbered(chatbot, request.args.get("old", max(1, new.number - 1), int))
     found = [(one, folded(one.lines)) for one in versions.differences(old, new)]
     return render_template(
-        "chatbots/compare.html", chatbot=chatbot, versions=known, old=old, new=new, found=found, current=current
+        "chatbots/compare.html",
+        chatbot=chatbot,
+        versions=versions_of(chatbot),
+        old=old,
+        new=new,
+        found=found,
+        current=current,
     )
 
 
@@ -48,7 +54,7 @@ def compare(chatbot_id: int) -> str:
 def confirm(chatbot_id: int, number: int) -> str:
     chatbot = find_chatbot(chatbot_id)
     current = versions.current(chatbot)
-    wanted = _numbered(versions_of(chatbot), number)
+    wanted = _numbered(chatbot, number)
     found = [(one, folded(one.lines)) for one in versions.differences(current, wanted)]
     return render_template("chatbots/make_current.html", chatbot=chatbot, version=wanted, current=current, found=found)
 
@@ -88,8 +94,14 @@ def folded(lines: Sequence[Line], around: int = AROUND) -> list[Line | int]:
     return found
 
 
-def _numbered(known: Sequence[ChatbotVersion], number: int) -> ChatbotVersion:
-    shown = next((version for version in known if version.number == number), None)
-    if shown is None:
+def _numbered(chatbot: Chatbot, number: int) -> ChatbotVersion:
+    """With who made it; the 404 page for a number that the chatbot has no version of."""
+    if not 0 < number <= LARGEST_ID:
         abort(404)
-    return shown
+    found: ChatbotVersion | None = (
+        ChatbotVersion.select(ChatbotVersion, User)
+        .join(User, pw.JOIN.LEFT_OUTER, on=ChatbotVersion.created_by)
+        .where(ChatbotVersion.chatbot == chatbot, ChatbotVersion.number == number)
+        .first()
+    )
+    return found or abort(404)

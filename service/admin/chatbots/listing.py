@@ -82,9 +82,10 @@ def show(chatbot_id: int) -> str:
 
 
 def versions_of(chatbot: Chatbot) -> list[ChatbotVersion]:
-    """The newest first, with who made each."""
+    """The newest first, with who made each. Without their settings: of prompts as long as a book, there may be many."""
+    said = (ChatbotVersion.id, ChatbotVersion.number, ChatbotVersion.notes, ChatbotVersion.created_at)
     return list(
-        ChatbotVersion.select(ChatbotVersion, User)
+        ChatbotVersion.select(*said, User.id, User.name)
         .join(User, pw.JOIN.LEFT_OUTER, on=ChatbotVersion.created_by)
         .where(ChatbotVersion.chatbot == chatbot)
         .order_by(ChatbotVersion.number.desc())
