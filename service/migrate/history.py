@@ -61,7 +61,8 @@ class History:
     def read(self) -> Ledger:
         """Everything that a plan needs, in at most three queries; changes nothing."""
         columns = tables.columns(self._connection)
-        if "name" not in columns[HISTORY]:
+        tables.refuse_foreign(columns)
+        if not columns[HISTORY]:
             return Ledger(False, ())
         wanted = _selected(("name", "migrated_at", *OURS, *ADDED[HISTORY]), columns[HISTORY])
         applied = _all_applied(
@@ -75,7 +76,9 @@ class History:
 
     def attempts(self, limit: int = 50, migration: str = "") -> tuple[Attempt, ...]:
         """The newest attempts first, at all migrations or at one."""
-        columns = tables.columns(self._connection)[JOURNAL]
+        found = tables.columns(self._connection)
+        tables.refuse_foreign(found)
+        columns = found[JOURNAL]
         if not columns:
             return ()
         where, named = ("WHERE migration = ?", [migration]) if migration else ("", [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 
 from service.migrate.connection import Connection
+from service.migrate.errors import Refused
 
 HISTORY, JOURNAL = "migratehistory", "migratejournal"
 OURS = {
@@ -13,6 +14,14 @@ OURS = {
     "release": "VARCHAR(120)",
     "origin": "VARCHAR(20)",
     "breaking": "INTEGER",
+}
+# What each has had from the beginning.
+_OLDEST = {
+    HISTORY: ("id", "name", "migrated_at"),
+    JOURNAL: (
+        *("id", "action", "migration", "step", "steps", "state", "error"),
+        *("started", "finished", "host", "pid", "release"),
+    ),
 }
 # Readers queue behind whoever waits to change a table, the gate of another process among them.
 _LOCK_TIMEOUT = "5s"
@@ -81,6 +90,17 @@ def _making(found: Mapping[str, Set[str]], *, is_sqlite: bool, is_unique: bool) 
 def _adding(table: str, wanted: Mapping[str, str], found: Set[str]) -> Iterator[str]:
     """The columns that a table lacks; one that is not there was made with all of them."""
     return (f"ALTER TABLE {table} ADD COLUMN {name} {wanted[name]}" for name in wanted if found and name not in found)
+
+
+def refuse_foreign(found: Mapping[str, Set[str]]) -> None:
+    """Raise Refused where a table of ours lacks what it has always had: there it is somebody else's, or was changed."""
+    for table, names in _OLDEST.items():
+        lost = [name for name in names if found[table] and name not in found[table]]
+        if lost:
+            raise Refused(
+                f"The table {table} has no column {lost[0]}: it is another tool's, or the column has a new name. Give"
+                f" it that again with `ALTER TABLE {table} RENAME COLUMN … TO {lost[0]}`, or name another database."
+            )
 
 
 def columns(connection: Connection) -> dict[str, set[str]]:

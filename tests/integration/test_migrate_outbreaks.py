@@ -14,6 +14,7 @@ from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, target, write
 from tests.support.processes import environment, run
 
+COLON = "A name behind a colon is a variable of psql's: write its value instead."
 OUTBREAKS = {
     "the database's own commit": "database.commit()",
     "a commit of the driver": "database.cursor().execute('COMMIT')",
@@ -103,6 +104,30 @@ def test_what_was_meant_for_psql_is_told_how_to_say_it(
     (tmp_path / "001_a.sql").write_text(text)
     with pytest.raises(MigrationFailed) as failure:
         runner.deploy(target(postgresql_url, tmp_path))
+    assert str(failure.value).splitlines()[-1] == hint
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        (
+            "CREATE TABLE c (id INT)\nGO\n",
+            "GO is a word of SQL Server's tools: end each statement with a semicolon instead.",
+        ),
+        (
+            "DELIMITER //\nCREATE TABLE c (id INT)//",
+            "DELIMITER is a word of MySQL's client: take it out, and end each statement with a semicolon.",
+        ),
+        ("CREATE TABLE c (id INT); INSERT INTO c VALUES (:val)", COLON),
+        ("CREATE TABLE c (id INT); INSERT INTO c VALUES (:'val')", COLON),
+    ],
+)
+def test_what_was_meant_for_other_tools_is_told_too(
+    database_url: DatabaseUrl, tmp_path: Path, text: str, hint: str
+) -> None:
+    (tmp_path / "001_a.sql").write_text(text)
+    with pytest.raises(MigrationFailed) as failure:
+        runner.deploy(target(database_url, tmp_path))
     assert str(failure.value).splitlines()[-1] == hint
 
 

@@ -150,6 +150,30 @@ def test_a_migration_may_compute_for_longer_than_a_session_may_be_idle(
     assert migrate(postgresql_url, "deploy").code == 0
 
 
+def test_and_so_it_may_where_it_is_only_tried(migrate: Command, postgresql_url: DatabaseUrl, folder: Path) -> None:
+    write(folder, "001_a", "import time\ntime.sleep(0.4)\nmigrator.sql('CREATE TABLE a (id INT)')")
+    rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET idle_in_transaction_session_timeout = '200ms'")
+    assert [migrate(postgresql_url, *words).code for words in (["deploy"], ["verify", "--skip-models"])] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("owner", "column"), [("migratehistory", "name"), ("migratehistory", "migrated_at"), ("migratejournal", "host")]
+)
+@pytest.mark.parametrize("word", ["deploy", "status", "journal", "wait"])
+def test_a_column_of_ours_that_has_another_name_is_no_empty_history(
+    migrate: Command, database_url: DatabaseUrl, folder: Path, owner: str, column: str, word: str
+) -> None:
+    migrate(database_url, "deploy")
+    write(folder, "002_b", table("b"))
+    rows(database_url, f"ALTER TABLE {owner} RENAME COLUMN {column} TO other")
+    expected = (
+        f"The table {owner} has no column {column}: it is another tool's, or the column has a new name. Give it that "
+        f"again with `ALTER TABLE {owner} RENAME COLUMN … TO {column}`, or name another database.\n"
+    )
+    assert migrate(database_url, word)[::2] == (1, expected)
+    assert "b" not in tables(database_url)
+
+
 def test_a_database_that_is_closed_is_waited_for_and_told_once_in_a_while(
     postgresql_url: DatabaseUrl, postgresql_server: Server, folder: Path
 ) -> None:

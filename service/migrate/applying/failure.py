@@ -20,12 +20,21 @@ if TYPE_CHECKING:
 
 # What is being done, and how a person asks for it once more.
 AGAIN = {"deploy": "deploy again", "rollback": "roll back again"}
-# What psql understands and the server does not.
-_OF_PSQL = (
-    ('syntax error at or near "\\"', "A line that begins with a backslash is psql's own command: say it in SQL."),
+# What the tools around a database understand and the database does not.
+_OF_TOOLS = (
+    (r'at or near "\\"', "A line that begins with a backslash is psql's own command: say it in SQL."),
     (
-        "can't execute COPY",
+        r"can't execute COPY",
         "Rows that stand in the file are for psql alone: write them as INSERT, as `pg_dump --inserts` does.",
+    ),
+    (
+        r'at or near ":"|token: ":"|number of bindings|value for binding',  # the last two as Python's version has it
+        "A name behind a colon is a variable of psql's: write its value instead.",
+    ),
+    (r'near "GO"|option: GO', "GO is a word of SQL Server's tools: end each statement with a semicolon instead."),
+    (
+        r'near "DELIMITER"',
+        "DELIMITER is a word of MySQL's client: take it out, and end each statement with a semicolon.",
     ),
 )
 # What is prepared, or a cursor, is no part of a schema.
@@ -101,7 +110,7 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], command: st
     if re.search("inside a transaction|from within a transaction|invalid transaction termination", reason):
         flag = "-- atomic: false" if file.is_sql else "atomic = False"
         return f"It has to be outside of a transaction: write `{flag}` at the top of {file.path.name}."
-    if file.is_sql and (way_out := next((told for said, told in _OF_PSQL if reason.startswith(said)), "")):
+    if file.is_sql and (way_out := next((told for said, told in _OF_TOOLS if re.search(said, reason)), "")):
         return way_out
     if command == "deploy" and re.search(_ALREADY_THERE, reason):
         return (

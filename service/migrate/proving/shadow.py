@@ -118,9 +118,12 @@ def _bound(connection: Connection) -> AbstractContextManager[None]:
 
 def _settle(place: Scratch) -> None:
     """Live objects, which a migration may name with their schema, are never waited for: who comes next would have to
-    wait for them behind us."""
+    wait for them behind us. A migration that computes for a while leaves the transaction idle."""
     if place.names.first:
-        place.connection.execute(f"SET LOCAL search_path = {place.names.first}; SET LOCAL lock_timeout = '{_WAIT}'")
+        place.connection.execute(
+            f"SET LOCAL search_path = {place.names.first}; SET LOCAL lock_timeout = '{_WAIT}';"
+            " SET LOCAL idle_in_transaction_session_timeout = 0"
+        )
 
 
 def _after_each(place: Scratch, files: Sequence[MigrationFile]) -> list[Snapshot]:
