@@ -66,6 +66,8 @@ def test_a_fresh_installation_is_led_to_its_first_chatbot(browser: Browser) -> N
 @ONE_ENGINE
 def test_an_unused_chatbot_leads_to_its_first_word(browser: Browser) -> None:
     make_chatbot()
+    assert "Nothing was counted in these 30 days" in browser.read("/"), "nobody knows what was said"
+    counting(done_at=utc_now())
     page = browser.read("/?days=7")
     assert "Nothing was said in these 7 days" in page
     assert "Say the first word</a>" in page
