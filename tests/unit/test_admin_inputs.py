@@ -36,7 +36,7 @@ class Fields:
     password = PasswordField("Password", [Length(10)])
     text = TextAreaField("Text", [Length(max=20)])
     color = ColorField("Color")
-    ticks = Ticks("Ticks", choices=[("a", "A"), ("b", "<B>")])
+    ticks = Ticks("Ticks", choices=["a", "<B>"])
 
 
 class Ours(Fields, inputs.Form):
@@ -59,7 +59,7 @@ TYPED = {
     "password": "never shown",
     "text": "<p>\n",
     "color": "#0b6e75",
-    "ticks": "b",
+    "ticks": "<B>",
 }
 
 
