@@ -44,8 +44,9 @@ class Attempt(NamedTuple):
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None while it runs."""
-        return (self.finished - self.started).total_seconds() if self.finished and self.started else None
+        """How long it took; None while it runs, and where the clock went back meanwhile."""
+        took = (self.finished - self.started).total_seconds() if self.finished and self.started else None
+        return None if took is None or took < 0 else took
 
 
 class Ledger(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.migrate import runner
+from service.migrate import report, runner
 from service.migrate.connection import Connection
 from service.migrate.errors import MigrationFailed
 from service.migrate.session import Event
@@ -126,3 +126,11 @@ def test_a_deploy_sends_few_statements_of_its_own_for_each_migration(
         counts.append(len(sent))
         rows(database_url, "DELETE FROM migratehistory")
     assert round((counts[1] - counts[0]) / 10) <= 6
+
+
+def test_a_clock_that_went_back_makes_no_negative_time(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    write(tmp_path, "001_a", table("a"))
+    runner.deploy(target(database_url, tmp_path))
+    rows(database_url, "UPDATE migratejournal SET started = '2100-01-01 00:00:00'")
+    (attempt,) = report.journal(database_url, tmp_path, limit=9)
+    assert (attempt.state, attempt.seconds) == ("done", None)

@@ -90,6 +90,22 @@ def test_the_models_of_the_service_are_not_held_against_migrations_of_others(
     assert "No models" not in said
 
 
+@pytest.mark.parametrize("words", [(), ("--repair",), ("--repair", "--yes")])
+def test_a_database_that_is_ahead_is_not_brought_back(
+    verify: Verify, database_url: DatabaseUrl, folder: Path, words: tuple[str, ...]
+) -> None:
+    """The newer release may have taken away what this one would miss."""
+    path = write(folder, "003_c", "migrator.sql('ALTER TABLE a DROP COLUMN color')", top="touches = ['a']")
+    runner.deploy(target(database_url, folder))
+    path.unlink()
+    code, said = verify(*words)
+    assert code == 1
+    assert "✗ a: column color is missing" in said
+    way_out = "Applied, but without a file here: 003_c. What that changed differs: verify with the release that has it."
+    assert way_out in said.splitlines()
+    assert "Nothing is missing" not in said
+
+
 def test_a_check_that_is_not_met_says_how_many(verify: Verify, database_url: DatabaseUrl) -> None:
     rows(database_url, "INSERT INTO a (id, color) VALUES (1, 'red'), (2, NULL)")
     code, said = verify()

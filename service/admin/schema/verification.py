@@ -36,8 +36,8 @@ def verified(url: DatabaseUrl, folder: Path, seconds: float = SECONDS) -> Verifi
     if failure := answer.get("failure"):
         raise Failed(failure)
     checks = tuple(Check(**check) for check in answer.pop("checks"))
-    drift, repair = tuple(answer.pop("drift")), tuple(answer.pop("repair"))
-    return Verification(checks=checks, drift=drift, repair=repair, **answer)
+    lines: dict[str, Any] = {name: tuple(answer.pop(name)) for name in ("drift", "repair", "unknown")}
+    return Verification(checks=checks, **lines, **answer)
 
 
 def _answer(question: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from service.migrate.report import Entry, Report
 
 _SHOWN = 8
+UNKNOWN = "Applied, but without a file here: {}. What that changed differs: verify with the release that has it."
 UNNAMED_MODELS = (
     "\nNo models were compared: the service's own do not go with this folder. Name those that do in MIGRATIONS_MODELS; "
     "--skip-models leaves them out without a word."
@@ -142,7 +143,7 @@ def verification(found: Verification, models: Sequence[str] | None, *, module: s
             f"  {'✓' if check.is_met else '✗'} {check.label} {check.found} of {check.expected} ({check.migration})"
             for check in found.checks
         ]
-    if repair:
+    if repair and not found.unknown:
         lines += ["", *(f"{statement};" for statement in found.repair)] if found.repair else [_NO_REPAIR]
     return "\n".join([*lines, *_ways_out(found, models, repair=repair)])
 
@@ -152,6 +153,8 @@ def _ways_out(found: Verification, models: Sequence[str] | None, *, repair: bool
     if found.repair:
         words = "runs this" if repair else "adds what is missing; without --yes it prints the SQL"
         yield f"\n`migrate verify --repair --yes` {words}."
+    elif found.drift and found.unknown:
+        yield f"\n{UNKNOWN.format(', '.join(found.unknown))}"
     elif found.drift:
         yield "\nPut right what was changed by hand, or say in a migration what should be so: `migrate create NAME`."
     if models:

@@ -34,7 +34,8 @@ class Check:
 @dataclass(frozen=True)
 class Verification:
     """`drift` says how the live schema differs from what `head` and those before it make, of `compared` things;
-    `repair` is the SQL that would add what is missing."""
+    `repair` is the SQL that would add what is missing. `unknown` are applied and have no file here: what they made
+    differs, and what they took away is not to be added again."""
 
     database: str
     head: str
@@ -42,6 +43,7 @@ class Verification:
     drift: tuple[str, ...]
     checks: tuple[Check, ...]
     repair: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -56,13 +58,16 @@ def verify(url: DatabaseUrl, folder: Path) -> Verification:
         applied = [entry.file for entry in found.entries if entry.applied and entry.file]
         states = shadow.snapshots(url, applied)
         expected, live = states[-1], schema.take(connection, schema.beside(states))
+        unknown = tuple(entry.name for entry in found.entries if entry.file is None)
+        missing = [] if unknown else additions(expected, live, is_sqlite=url.is_sqlite)
         return Verification(
             str(url),
             applied[-1].name if applied else "",
             len(facts(expected)),
             tuple(diff(expected, live)),
             tuple(check for file in applied for check in _checks(connection, file)),
-            tuple(additions(expected, live, is_sqlite=url.is_sqlite)),
+            tuple(missing),
+            unknown,
         )
     finally:
         connection.close()
