@@ -45,6 +45,14 @@ def test_drift_that_nothing_could_add_leads_to_a_migration(browser: Browser, ser
 
 
 @ONE_ENGINE
+def test_what_a_newer_release_changed_leads_to_that_release(browser: Browser, service_database: DatabaseUrl) -> None:
+    rows(service_database, "INSERT INTO migratehistory (name, migrated_at) VALUES ('999_newer', '2026-01-01')")
+    rows(service_database, "CREATE TABLE of_a_newer_one (id INTEGER)")
+    said = browser.get("/migrations/verify").text
+    assert "Applied, but without a file here: 999_newer." in said
+    assert "migrate create put_it_right" not in said
+
+
 def test_a_verification_that_takes_too_long_is_ended(service_database: DatabaseUrl, tmp_path: Path) -> None:
     folder = tmp_path / "migrations"
     shutil.copytree(ROOT / "migrations", folder, ignore=shutil.ignore_patterns("__pycache__"))
