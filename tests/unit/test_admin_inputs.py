@@ -23,6 +23,8 @@ from wtforms.widgets import HiddenInput
 from service.admin.parts import inputs
 from service.admin.parts.forms import Ticks
 
+LETTERS: Any = ["a", "<B>"]  # the stubs know pairs only, which WTForms is about to give up
+
 
 class Fields:
     words = StringField("Words", [DataRequired(), Length(2, 300)])
@@ -36,7 +38,7 @@ class Fields:
     password = PasswordField("Password", [Length(10)])
     text = TextAreaField("Text", [Length(max=20)])
     color = ColorField("Color")
-    ticks = Ticks("Ticks", choices=["a", "<B>"])
+    ticks = Ticks("Ticks", choices=LETTERS)
 
 
 class Ours(Fields, inputs.Form):
