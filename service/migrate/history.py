@@ -1,8 +1,8 @@
 """The rows of the runner's own two tables, and the only SQL on them, in plain DB-API.
 
 `migratehistory` is peewee-migrate's (id, name, migrated_at), with our columns added: a row means that the migration is
-applied. `migratejournal` remembers every attempt; it is append-only but for the outcome of the row that is running.
-All times are UTC.
+applied, unless it is `CLAIMED`. `migratejournal` remembers every attempt; it is append-only but for the outcome of the
+row that is running. All times are UTC.
 """
 
 from __future__ import annotations

@@ -83,6 +83,14 @@ def test_whatever_python_raises_is_told_with_its_name(
     assert "first" not in tables(database_url)
 
 
+def last_word(url: DatabaseUrl, folder: Path, text: str) -> str:
+    """What the failure of such a file ends with."""
+    (folder / "001_a.sql").write_text(text)
+    with pytest.raises(MigrationFailed) as failure:
+        runner.deploy(target(url, folder))
+    return str(failure.value).splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
@@ -101,10 +109,7 @@ def test_whatever_python_raises_is_told_with_its_name(
 def test_what_was_meant_for_psql_is_told_how_to_say_it(
     postgresql_url: DatabaseUrl, tmp_path: Path, text: str, hint: str
 ) -> None:
-    (tmp_path / "001_a.sql").write_text(text)
-    with pytest.raises(MigrationFailed) as failure:
-        runner.deploy(target(postgresql_url, tmp_path))
-    assert str(failure.value).splitlines()[-1] == hint
+    assert last_word(postgresql_url, tmp_path, text) == hint
 
 
 @pytest.mark.parametrize(
@@ -125,10 +130,7 @@ def test_what_was_meant_for_psql_is_told_how_to_say_it(
 def test_what_was_meant_for_other_tools_is_told_too(
     database_url: DatabaseUrl, tmp_path: Path, text: str, hint: str
 ) -> None:
-    (tmp_path / "001_a.sql").write_text(text)
-    with pytest.raises(MigrationFailed) as failure:
-        runner.deploy(target(database_url, tmp_path))
-    assert str(failure.value).splitlines()[-1] == hint
+    assert last_word(database_url, tmp_path, text) == hint
 
 
 def test_an_empty_file_is_no_migration(database_url: DatabaseUrl, tmp_path: Path) -> None:
