@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from service.admin.parts.forms import ChatbotForm
+from service.admin.parts.kept import shown_again
 from service.models import VIEWER
 from tests.support.chat import make_chatbot
 from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
@@ -52,6 +54,7 @@ def test_a_viewer_is_not_shown_a_form_that_they_may_not_send(app: Flask) -> None
 def test_what_breaks_is_told_without_how_and_keeps_what_was_typed(
     app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    @shown_again(ChatbotForm)
     def breaks(**_: Any) -> str:
         raise LookupError("the cellar key")
 
@@ -62,6 +65,7 @@ def test_what_breaks_is_told_without_how_and_keeps_what_was_typed(
     answer = browser.client.post(path, data=fields, headers={"Origin": "http://localhost"})
     assert answer.status_code == 500
     assert "Something broke on our side." in answer.text
+    assert "<dt>System prompt</dt>" in answer.text
     assert "Typed with care." in answer.text
     assert "cellar" not in answer.text
 

@@ -49,6 +49,10 @@ class Site:
 def sign_in(page: Any, email: str = EMAIL, password: str = PASSWORD) -> None:
     """With the password alone; what comes next is the caller's to wait for."""
     page.goto("/")
+    type_password(page, email, password)
+
+
+def type_password(page: Any, email: str = EMAIL, password: str = PASSWORD) -> None:
     page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()

@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, render_template, request, url_for
 from flask_login import LoginManager, current_user
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
 from service.admin.access import accounts, bodies, cookies, permissions
-from service.admin.parts import assets, errors
-from service.admin.parts.kept import typed
+from service.admin.access.forms import SignInForm
+from service.admin.parts import assets, kept
 from service.config import Config
 
+SIGN_IN = frozenset({"session.start", "session.finish"})
 # Everything else needs a sign-in, so that a new page is private until somebody says otherwise here.
 PUBLIC = frozenset(
     {
@@ -84,6 +85,8 @@ def init_app(app: Flask) -> None:
     manager.user_loader(accounts.load)
     bodies.init_app(app)
     app.before_request(_require_sign_in)
+    app.before_request(_go_on)
+    app.before_request(kept.show_again)
     CSRFProtect(app)
     app.after_request(_add_headers)
 
@@ -104,8 +107,8 @@ def _require_sign_in() -> AnyResponse | tuple[str, int] | None:
     if request.endpoint is None or request.endpoint in assets.ENDPOINTS:
         return None
     if request.endpoint not in PUBLIC and not current_user.is_authenticated:
-        if typed():
-            return errors.page(401, errors.TEXTS[401])
+        if typed := kept.typed():
+            return _ended(typed.text, typed.action)
         wanted = request.full_path.rstrip("?") if request.method == "GET" else None
         return redirect(url_for("session.sign_in", next=wanted), 303)
     if request.endpoint not in PUBLIC:
@@ -115,6 +118,21 @@ def _require_sign_in() -> AnyResponse | tuple[str, int] | None:
         ):
             abort(403)
     return None
+
+
+def _go_on() -> AnyResponse | tuple[str, int] | None:
+    """What was typed goes through the sign-in also where another tab was faster with it, or has signed out since."""
+    if request.endpoint not in SIGN_IN or not kept.carried() or not kept.comes_from_us():
+        return None
+    wanted = request.args.get("next", "")
+    if current_user.is_authenticated and is_own_path(wanted):
+        return redirect(wanted, 307)
+    return None if kept.has_token() else _ended(kept.carried(), wanted)
+
+
+def _ended(typed: str, wanted: str) -> tuple[str, int]:
+    here = url_for("session.start", next=wanted)
+    return render_template("sign_in.html", form=SignInForm(), has_users=True, here=here, typed=typed), 401
 
 
 def _add_headers(response: Response) -> Response:

@@ -12,8 +12,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from service import audit
 from service.admin.access import accounts, devices, guesses, seals, security
+from service.admin.access.bodies import DRAFT_LIMIT, carries
 from service.admin.access.forms import CodeForm, SignInForm
 from service.admin.access.permissions import needs
+from service.admin.parts import kept
 from service.admin.parts.display import count
 from service.database import proxy, writing
 from service.models import VIEWER, User
@@ -48,6 +50,7 @@ def sign_in() -> str | AnyResponse:
 
 
 @pages.post("/sign-in")
+@carries(DRAFT_LIMIT)
 def start() -> tuple[str, int] | AnyResponse:
     form = SignInForm(request.form)
     if not form.validate():
@@ -68,6 +71,7 @@ def code() -> str | AnyResponse:
 
 
 @pages.post("/sign-in/code")
+@carries(DRAFT_LIMIT)
 def finish() -> tuple[str, int] | AnyResponse:
     user, form = _half_way(), CodeForm(request.form)
     if user is None:
@@ -102,13 +106,13 @@ def visit() -> guesses.Visit:
 
 
 def begin(user: User) -> Response:
-    """Signed in, on the way to the page that was wanted."""
+    """Signed in, on the way to the page that was wanted. What was typed before goes along (RFC 9110, 15.4.8)."""
     guesses.forgive(user, visit())
     with writing(proxy.obj):
         User.update(signed_in_at=utc_now()).where(User.id == user.id).execute()
         audit.record(user, "session.begin", user.email, address=request.remote_addr)
     renew(user)
-    response = make_response(redirect(_destination(), 303))
+    response = make_response(redirect(_destination(), 307 if kept.carried() else 303))
     devices.remember(response, user)
     return response
 
@@ -125,6 +129,8 @@ def _ask_for_the_code(user: User) -> AnyResponse:
     """The password was right, which opens nothing yet. A password that changes meanwhile takes this back too."""
     session.clear()
     session["half_way"] = [accounts.Visitor(user).get_id(), int(time.time())]
+    if kept.carried():
+        return make_response(_code_page(CodeForm()))
     return redirect(url_for("session.code", next=request.args.get("next")), 303)
 
 
@@ -136,6 +142,8 @@ def _half_way() -> User | None:
 
 
 def _start_again() -> AnyResponse:
+    if kept.carried():
+        return make_response(_page(SignInForm(), refused=TOO_LATE))
     if "half_way" in session:
         flash(TOO_LATE, "warning")
     return redirect(url_for("session.sign_in", next=request.args.get("next")), 303)
@@ -154,8 +162,16 @@ def _destination() -> str:
 
 def _code_page(form: CodeForm, refused: str = "") -> str:
     form.code.data = ""
-    return render_template("sign_in_code.html", form=form, refused=refused)
+    here = url_for("session.finish", next=request.args.get("next"))
+    return render_template("sign_in_code.html", form=form, refused=refused, here=here, typed=kept.carried())
 
 
 def _page(form: SignInForm, refused: str = "") -> str:
-    return render_template("sign_in.html", form=form, refused=refused, has_users=User.select().exists())
+    return render_template(
+        "sign_in.html",
+        form=form,
+        refused=refused,
+        has_users=User.select().exists(),
+        here=url_for("session.start", next=request.args.get("next")),
+        typed=kept.carried(),
+    )

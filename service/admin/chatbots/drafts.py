@@ -13,6 +13,7 @@ from service.admin.access.permissions import needs
 from service.admin.chatbots import trial
 from service.admin.chatbots.listing import has_namesake, pages
 from service.admin.parts.forms import ChatbotForm, NewChatbotForm
+from service.admin.parts.kept import shown_again
 from service.admin.parts.records import find_chatbot
 from service.chat import access, creation, options, providers, versions
 from service.chat.providers import Turn
@@ -35,6 +36,7 @@ def new() -> str:
 
 @pages.post("/new")
 @carries(DRAFT_LIMIT)
+@shown_again(NewChatbotForm)
 def create() -> AnyResponse | tuple[str, int]:
     form = _new_form()
     if not _is_usable(form):
@@ -60,6 +62,7 @@ def edit(chatbot_id: int) -> str:
 
 @pages.post("/<int:chatbot_id>/edit")
 @carries(DRAFT_LIMIT)
+@shown_again(ChatbotForm)
 def publish(chatbot_id: int) -> AnyResponse | tuple[str, int]:
     chatbot = find_chatbot(chatbot_id)
     form = _form(chatbot)
@@ -83,12 +86,14 @@ def publish(chatbot_id: int) -> AnyResponse | tuple[str, int]:
 
 @pages.post("/new/try")
 @carries(DRAFT_LIMIT)
+@shown_again(NewChatbotForm)
 def try_new() -> AnyResponse | tuple[str, int]:
     return _try(_new_form(), None)
 
 
 @pages.post("/<int:chatbot_id>/try")
 @carries(DRAFT_LIMIT)
+@shown_again(ChatbotForm)
 def try_draft(chatbot_id: int) -> AnyResponse | tuple[str, int]:
     chatbot = find_chatbot(chatbot_id)
     return _try(_form(chatbot), chatbot)

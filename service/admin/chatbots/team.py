@@ -9,6 +9,7 @@ from service import audit
 from service.admin.access.permissions import needs
 from service.admin.chatbots.listing import has_namesake, pages
 from service.admin.parts.forms import MoveForm
+from service.admin.parts.kept import shown_again
 from service.admin.parts.records import find_chatbot
 from service.chat import access
 from service.database import proxy, writing
@@ -26,6 +27,7 @@ def team(chatbot_id: int) -> str:
 
 
 @pages.post("/<int:chatbot_id>/team")
+@shown_again(MoveForm)
 def move(chatbot_id: int) -> Response | tuple[str, int]:
     chatbot = find_chatbot(chatbot_id)
     form = _form(chatbot)

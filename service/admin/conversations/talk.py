@@ -15,6 +15,7 @@ from service.admin.conversations.listing import is_thread_of
 from service.admin.conversations.news import News, Place, Thread
 from service.admin.parts import choices
 from service.admin.parts.forms import FirstMessageForm, MessageForm, is_storable
+from service.admin.parts.kept import shown_again
 from service.admin.parts.records import find_chatbot
 from service.chat import access
 from service.chat.receive import receive
@@ -36,6 +37,7 @@ def index() -> str:
 
 
 @pages.post("/")
+@shown_again(FirstMessageForm)
 def start() -> AnyResponse | tuple[str, int]:
     form = _offering(FirstMessageForm(request.form))
     if not form.validate():
@@ -72,6 +74,7 @@ def follow(chatbot_id: int, thread: str) -> AnyResponse:
 
 
 @pages.post("/<int:chatbot_id>/<thread>")
+@shown_again(MessageForm)
 def send(chatbot_id: int, thread: str) -> AnyResponse | tuple[str, int]:
     chatbot = _partner(chatbot_id, thread)
     _news(chatbot, thread)

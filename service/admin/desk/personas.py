@@ -10,6 +10,7 @@ from service import audit
 from service.admin.access.permissions import needs
 from service.admin.parts.color import PALETTE
 from service.admin.parts.forms import PersonaForm
+from service.admin.parts.kept import shown_again
 from service.admin.parts.records import find_among
 from service.chat import personas
 from service.database import proxy, writing
@@ -31,6 +32,7 @@ def new() -> str:
 
 
 @pages.post("/new")
+@shown_again(PersonaForm)
 def create() -> Response | tuple[str, int]:
     form = PersonaForm(request.form)
     with writing(proxy.obj):
@@ -50,6 +52,7 @@ def edit(persona_id: int) -> str:
 
 
 @pages.post("/<int:persona_id>")
+@shown_again(PersonaForm)
 def change(persona_id: int) -> Response | tuple[str, int]:
     persona = _find(persona_id)
     form = PersonaForm(request.form)

@@ -18,10 +18,7 @@ logger = logging.getLogger(__name__)
 # status: (what happened, what to do)
 TEXTS = {
     400: ("That request could not be read", "Go back, load the page again, and try once more."),
-    401: (
-        "Your session has ended",
-        "Nothing was changed, and what you typed is kept here. Sign in in another tab, come back, and send it again.",
-    ),
+    401: ("Your session has ended", "Sign in, then try once more."),
     403: ("You may not do this", "Ask somebody who may, or sign in with another account."),
     404: (
         "There is no such page",
@@ -40,17 +37,12 @@ TEXTS = {
         "Try again in a moment. If it stays like this, `migrate status` says what is wrong.",
     ),
 }
-# The first where there was something to type.
-STALE = (
-    "This form has expired",
-    "The session has changed since its page was loaded. What you typed is kept here: look at it, then send it again.",
-)
 FORM_EXPIRED = (
     "This form has expired",
     "The session has changed since its page was loaded. Load that page again, then repeat what you did.",
 )
-# What was typed is worth keeping where sending it once more may help.
-KEEPING = frozenset({400, 401, 500, 503})
+# Where sending it once more may help, and its own page can't be drawn.
+KEEPING = frozenset({500, 503})
 
 
 def init_app(app: Flask) -> None:
@@ -75,7 +67,7 @@ def _refusal(error: HTTPException) -> tuple[str, int, Headers] | HTTPException:
 
 
 def _expired(_error: CSRFError) -> tuple[str, int]:
-    return page(400, STALE if typed() else FORM_EXPIRED)
+    return page(400, FORM_EXPIRED)
 
 
 def _database_failed(error: pw.PeeweeException) -> tuple[str, int]:

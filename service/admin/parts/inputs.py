@@ -11,11 +11,17 @@ from wtforms import Field
 from wtforms.meta import DefaultMeta
 from wtforms.widgets import CheckboxInput, DateInput, HiddenInput, NumberInput, TextInput
 
+from service.admin.parts.kept import is_shown_again
+
 # Those that are no more than their attributes. Every other one is left to itself.
 _PLAIN = frozenset({TextInput, NumberInput, DateInput, HiddenInput, CheckboxInput})
 
 
 class Form(wtforms.Form):
+    def validate(self, *others: Any) -> bool:
+        """Not where it is only shown again; and nothing is wrong with its fields then."""
+        return not is_shown_again() and bool(super().validate(*others))
+
     class Meta(DefaultMeta):
         def render_field(self, field: Field, render_kw: Any) -> Markup:
             if type(field.widget) not in _PLAIN or field.render_kw:

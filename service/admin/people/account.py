@@ -11,6 +11,7 @@ from service.admin.access import accounts, guesses, totp
 from service.admin.access.forms import NameForm, PasswordForm, ProofForm, SecondStepForm
 from service.admin.access.permissions import needs
 from service.admin.access.session import renew, visit
+from service.admin.parts.kept import shown_again
 from service.admin.people import team
 from service.database import proxy, writing
 from service.models import VIEWER, User
@@ -28,6 +29,7 @@ def index() -> str:
 
 @pages.post("/name")
 @needs(VIEWER)
+@shown_again(NameForm)
 def rename() -> Answer:
     form = NameForm(request.form)
     if not form.validate():

@@ -11,6 +11,7 @@ from service import audit
 from service.admin.access import accounts, invitations, renewals, totp
 from service.admin.access.forms import ROLES, InviteForm, RoleForm, TeamsForm
 from service.admin.access.permissions import needs
+from service.admin.parts.kept import shown_again
 from service.admin.parts.records import find
 from service.admin.people import register, team
 from service.database import proxy, writing
@@ -45,6 +46,7 @@ def invite() -> str:
 
 @pages.post("/invite")
 @needs(OWNER)
+@shown_again(InviteForm)
 def send() -> str | tuple[str, int]:
     form = _invite_form()
     if not form.validate():
@@ -95,10 +97,11 @@ def show(user_id: int) -> str:
 
 @pages.post("/<int:user_id>/role")
 @needs(OWNER)
+@shown_again(RoleForm)
 def change_role(user_id: int) -> Response | tuple[str, int]:
     user, form = find(User, user_id), RoleForm(request.form)
     if not form.validate():
-        return _person_page(user), 400
+        return _person_page(user, role_form=form), 400
     role = str(form.role.data)
     return _change(
         user,
@@ -112,10 +115,11 @@ def change_role(user_id: int) -> Response | tuple[str, int]:
 
 @pages.post("/<int:user_id>/teams")
 @needs(OWNER)
+@shown_again(TeamsForm)
 def change_teams(user_id: int) -> Response | tuple[str, int]:
     user, form = find(User, user_id), _teams_form()
     if not form.validate():
-        return _person_page(user), 400
+        return _person_page(user, teams_form=form), 400
     chosen = [creator for creator in _creators() if creator.id in (form.creators.data or [])]
     names = [creator.name for creator in chosen]
     return _change(
@@ -221,13 +225,13 @@ def _link_page(email: str, token: str) -> str:
     return render_template("people/link.html", email=email, link=link, days=invitations.LIFETIME.days)
 
 
-def _person_page(user: User) -> str:
+def _person_page(user: User, role_form: RoleForm | None = None, teams_form: TeamsForm | None = None) -> str:
     return render_template(
         "people/show.html",
         person=user,
         roles=dict(ROLES),
-        role_form=RoleForm(role=user.role),
-        teams_form=_teams_form(user),
+        role_form=role_form or RoleForm(role=user.role),
+        teams_form=teams_form or _teams_form(user),
         is_me=user.id == g.user.id,
         now=utc_now(),
     )

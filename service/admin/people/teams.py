@@ -13,6 +13,7 @@ from service.admin.access.accounts import Refused
 from service.admin.access.forms import TeamForm
 from service.admin.access.permissions import needs
 from service.admin.parts.display import count
+from service.admin.parts.kept import shown_again
 from service.admin.parts.records import find
 from service.admin.people.members import pages
 from service.database import proxy, writing
@@ -46,6 +47,7 @@ def teams() -> str:
 
 @pages.post("/teams")
 @needs(OWNER)
+@shown_again(TeamForm)
 def make_team() -> Response | tuple[str, int]:
     form = TeamForm(request.form)
     if not _is_usable(form):
@@ -66,6 +68,7 @@ def team(creator_id: int) -> str:
 
 @pages.post("/teams/<int:creator_id>/name")
 @needs(OWNER)
+@shown_again(TeamForm)
 def rename_team(creator_id: int) -> Response | tuple[str, int]:
     creator, form = find(Creator, creator_id), TeamForm(request.form)
     if not _is_usable(form, creator):

@@ -12,6 +12,7 @@ from service.admin.access.forms import TokenForm
 from service.admin.access.permissions import needs
 from service.admin.parts import paging
 from service.admin.parts.forms import is_storable
+from service.admin.parts.kept import shown_again
 from service.admin.parts.records import LARGEST_ID, find_among
 from service.api import tokens
 from service.chat import access
@@ -21,6 +22,7 @@ from service.models.base import utc_now
 pages = Blueprint("tokens", __name__, url_prefix="/tokens")
 
 PAGE_SIZE = 50
+NAMESAKE = "You have a token of this name already. Choose another, or revoke that one."
 
 
 @pages.get("/")
@@ -45,11 +47,10 @@ def new() -> str:
 
 @pages.post("/new")
 @needs(VIEWER)
+@shown_again(TokenForm)
 def issue() -> str | tuple[str, int]:
     form = _form()
-    if form.validate() and _has_namesake(form.name.data or ""):
-        form.name.errors = ["You have a token of this name already. Choose another, or revoke that one."]
-    if form.errors:
+    if not _is_usable(form):
         return _form_page(form), 400
     issued = tokens.issue(
         g.user,
@@ -76,6 +77,14 @@ def revoke(token_id: int) -> Response:
     is_done = tokens.revoke(token, by=g.user, address=request.remote_addr)
     flash(f"{token.name} is revoked." if is_done else f"{token.name} was revoked already.", "success")
     return redirect(url_for("tokens.index"), 303)
+
+
+def _is_usable(form: TokenForm) -> bool:
+    if not form.validate():
+        return False
+    if _has_namesake(form.name.data or ""):
+        form.name.errors = [NAMESAKE]
+    return not form.errors
 
 
 def _visible() -> pw.ModelSelect[ApiToken]:

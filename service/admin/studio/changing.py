@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from service.admin.access.permissions import needs
 from service.admin.parts import errors
+from service.admin.parts.kept import is_shown_again, shown_again
 from service.admin.studio import cascade, changes, entry, guards, keys
 from service.admin.studio.catalog import Catalog, ForeignKey
 from service.admin.studio.patience import limited
@@ -31,11 +32,12 @@ def new(table: str) -> str | tuple[str, int]:
 
 @pages.post("/new/<path:table>")
 @needs(OWNER)
+@shown_again()
 def insert(table: str) -> AnyResponse | tuple[str, int]:
     source, _found = find_table(table)
     fields = entry.blank(source)
     values = entry.typed(source, fields, request.form, is_new=True)
-    if any(field.problem for field in fields):
+    if is_shown_again() or any(field.problem for field in fields):
         return _form(source, fields), 400
     try:
         with limited(proxy.obj):
@@ -60,13 +62,14 @@ def edit(table: str, row: str) -> str | tuple[str, int]:
 
 @pages.post("/edit/<path:table>/<row>")
 @needs(OWNER)
+@shown_again()
 def update(table: str, row: str) -> AnyResponse | tuple[str, int]:
     source, _found = find_table(table)
     key, there = find_row(source, row)
     fields = entry.filled(source, there)
     values = entry.typed(source, fields, request.form, is_new=False)
     seen = request.form.get("seen", "")
-    if any(field.problem for field in fields):
+    if is_shown_again() or any(field.problem for field in fields):
         return _form(source, fields, part=row, seen=seen), 400
     try:
         with limited(proxy.obj):
