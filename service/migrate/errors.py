@@ -106,12 +106,12 @@ class Unclear(Refused):
         of = "The rollback of " if command == "rollback" else ""
         super().__init__(
             f"{of}{migration} was interrupted in step {step} of {steps}, which runs outside a transaction, and nothing "
-            f"tells whether it was done{what}.{before} Look at the database. {_WAYS_OUT[command].format(migration)}"
+            f"tells whether it was done{what}.{before} Look at the database. {WAYS_OUT[command].format(migration)}"
         )
 
 
 # What a person can do where nothing tells whether a step was done.
-_WAYS_OUT = {
+WAYS_OUT = {
     "deploy": "Complete what is missing and record it with `migrate resolve --applied {0}`, or undo what is there and "
     "have it run again from its first step with `migrate resolve --rolled-back {0}` and `migrate deploy`.",
     "rollback": "Undo what is still there and record it with `migrate resolve --rolled-back {0}`, or restore what is "

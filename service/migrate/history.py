@@ -1,8 +1,8 @@
 """The rows of the runner's own two tables, and the only SQL on them, in plain DB-API.
 
 `migratehistory` is peewee-migrate's (id, name, migrated_at), with our columns added: a row means that the migration is
-applied, unless it is `CLAIMED`. `migratejournal` remembers every attempt; it is append-only but for the outcome of the
-row that is running. All times are UTC.
+applied, unless it is `CLAIMED` or less. `migratejournal` remembers every attempt; it is append-only but for the outcome
+of the row that is running. All times are UTC.
 """
 
 from __future__ import annotations
@@ -20,20 +20,18 @@ from service.migrate.connection import HOST, Connection, Statement, connected, e
 from service.migrate.errors import Overtaken
 from service.migrate.ledger import Applied, Attempt, Ledger
 from service.migrate.progress import NO_CHECKPOINTS, Checkpoints, Progress, now
-from service.migrate.tables import ADDED, HISTORY, JOURNAL, OURS
+from service.migrate.tables import ADDED, CLAIMED, HISTORY, JOURNAL, OURS
 from service.migrate.waits import Toll, Wait
 from service.migrate.words import moment
 
 _JOURNAL_COLUMNS = (
     "action, migration, step, steps, state, error, started, finished, host, pid, release"  # in the order of Attempt
 )
-# The duration of a migration that is claimed and not done: nobody sees it but where the migration itself has committed.
-CLAIMED = -1
 # To record as applied what stopped half-way is to complete its row.
 _COMPLETES = f"""
     DO UPDATE SET migrated_at = excluded.migrated_at, checksum = excluded.checksum, release = excluded.release,
     origin = excluded.origin, breaking = excluded.breaking, down_checksum = excluded.down_checksum, duration_ms = NULL
-    WHERE {HISTORY}.duration_ms = {CLAIMED}
+    WHERE {HISTORY}.duration_ms <= {CLAIMED}
 """
 # Of the attempt that this session has begun last.
 _NUMBER: Statement = (f"SELECT currval(pg_get_serial_sequence('{JOURNAL}', 'id'))", ())
@@ -228,9 +226,10 @@ def _all_applied(rows: tuple[tuple[Any, ...], ...]) -> tuple[Applied, ...]:
 def _applied(row: Sequence[Any]) -> Applied:
     readable = map(_readable, row) if bytes in map(type, row) else row
     name, at, checksum, duration_ms, release, origin, breaking, waited_ms, down = readable
-    is_half, when = duration_ms == CLAIMED, moment(at)
-    took = None if is_half else duration_ms
-    return Applied(str(name), when, checksum, took, release, origin, bool(breaking), waited_ms, down, is_half)
+    took, stopped_in = duration_ms, tables.stopped_in(duration_ms)
+    if stopped_in:
+        took = None
+    return Applied(str(name), moment(at), checksum, took, release, origin, bool(breaking), waited_ms, down, stopped_in)
 
 
 def _readable(value: Any) -> Any:

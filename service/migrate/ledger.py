@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from service.migrate.waits import Wait
+
+Command = Literal["deploy", "rollback"]
 
 
 class Applied(NamedTuple):
     """A row of the history. What peewee-migrate wrote before us has no checksum. `waited_ms` is the part of
     `duration_ms` that went by waiting for locks that others held; `down_checksum` is that of the file that undoes a
-    migration in SQL, where one was there and we kept it. One `is_half` applied that ended its own transaction and was
-    stopped before its end."""
+    migration in SQL, where one was there and we kept it. One that ended its own transaction, and was stopped
+    after that, was `stopped_in` a deploy or a rollback; else that is None."""
 
     name: str
     applied_at: datetime | None
@@ -23,7 +25,11 @@ class Applied(NamedTuple):
     breaking: bool = False
     waited_ms: int | None = None
     down_checksum: str | None = None
-    is_half: bool = False
+    stopped_in: Command | None = None
+
+    @property
+    def is_half(self) -> bool:
+        return self.stopped_in is not None
 
 
 class Attempt(NamedTuple):

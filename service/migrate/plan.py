@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from typing import Literal, NamedTuple
 
-from service.migrate.errors import Problem, UnknownMigration
+from service.migrate.errors import WAYS_OUT, Problem, UnknownMigration
 from service.migrate.files import MigrationFile
 from service.migrate.ledger import Applied, Attempt, Ledger
 
@@ -121,6 +121,11 @@ def _problem(entry: Entry) -> Problem:
     if entry.state == "ahead":
         what = f"{entry.name} is applied, and it broke with releases that do not know it, such as this one."
         return Problem(entry.name, what, "Start the release that brought it.")
+    if entry.applied and entry.applied.stopped_in == "rollback":
+        what = (
+            f"The rollback of {entry.name} was stopped after it had ended its own transaction: some of it may be gone."
+        )
+        return Problem(entry.name, what, f"Look at the database. {WAYS_OUT['rollback'].format(entry.name)}")
     if entry.state == "half":
         what = f"{entry.name} was stopped after it had ended its own transaction: some of it may stand."
         return Problem(entry.name, what, _HALF.format(entry.name))

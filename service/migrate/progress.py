@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from service.migrate import waits
-from service.migrate.connection import Connection, Statement
+from service.migrate.connection import Connection, Statement, connected
 from service.migrate.errors import Overtaken
-from service.migrate.tables import HISTORY, JOURNAL
+from service.migrate.tables import CLAIMED, HISTORY, JOURNAL
 from service.migrate.waits import Toll, Wait
 
 # How far each backfill of a migration is, by the number of its step as text.
@@ -62,6 +62,14 @@ class Progress:
     def has_begun(self, step: int) -> bool:
         return bool(self.checkpoints.get(str(step), {}).get("begun"))
 
+    def stays_begun(self, step: int) -> bool:
+        """Whether the note that it begins has outlived the transaction of a step, which has ended that then."""
+        self.checkpoints = {number: kept for number, kept in self.checkpoints.items() if number != str(step)}
+        with connected(self._connection) as database:
+            kept = database.execute(f"SELECT checkpoint FROM {JOURNAL} WHERE id = ?", [self._row]).fetchone()[0]
+        self.checkpoints = json.loads(kept) if kept else NO_CHECKPOINTS
+        return self.has_begun(step)
+
     def applied(self, began: float, *then: Statement) -> Any:
         """Note how long it took, and that it is done. Call in the transaction of the claim: so they agree. `then` is
         said in the same breath; gives the cursor of the last one."""
@@ -72,6 +80,16 @@ class Progress:
         cursor = self._connection.execute_all(noted, self._outcome("done"), *then)
         self.duration_ms, self.is_finished = duration_ms, True
         return cursor
+
+    def undoing(self) -> Statement:
+        """What marks the row of a migration while it is undone: it changes one, or none when somebody was first."""
+        return f"UPDATE {HISTORY} SET duration_ms = ? WHERE name = ?", [CLAIMED - self._row, self.migration]
+
+    def is_half_undone(self) -> bool:
+        """Whether that very mark has outlived its transaction, which the migration must have ended then."""
+        with connected(self._connection) as database:
+            marked = f"SELECT 1 FROM {HISTORY} WHERE name = ? AND duration_ms = ?"
+            return bool(database.execute(marked, [self.migration, CLAIMED - self._row]).fetchone())
 
     def finish(self, state: str, error: str | None = None, over: Connection | None = None) -> None:
         sql, values = self._outcome(state, error)

@@ -82,8 +82,9 @@ def resolve(
     applied must be there: raises Unproven with what is not, unless a reason is given, which the journal then keeps."""
     found = {file.name: file for file in files.scan(target.folder)}
     with connected(target) as database:
-        rows = History(database).read().applied
-        whole = [row.name for row in rows if not row.is_half]
+        ledger = History(database).read()
+        rows, undone = ledger.applied, [attempt.migration for attempt in ledger.half_undone]
+        whole = [row.name for row in rows if not (row.is_half or row.name in undone)]
         to_record = [plan.resolve_name(name, list(found)) for name in applied]
         to_forget = [plan.resolve_name(name, sorted({*found, *(row.name for row in rows)})) for name in rolled_back]
         to_prove = [name for name in to_record if name not in whole]
@@ -164,10 +165,12 @@ def _refuse_to_undo(entries: Sequence[Entry], forced_because: str) -> None:
 
 def _edits(entry: Entry) -> Iterator[Problem]:
     """Of a migration in SQL there are two files; the second may be older than what we keep of it."""
-    if entry.state == "changed":
+    row, file = entry.applied, entry.file
+    if row is None or file is None:
+        return
+    if row.checksum not in (None, file.checksum):
         yield plan.edited(entry)
-    kept, file = entry.applied and entry.applied.down_checksum, entry.file
-    if kept and file and file.down and files.down_checksum(file) != kept:
+    if row.down_checksum and file.down and files.down_checksum(file) != row.down_checksum:
         yield plan.edited(entry, file.down.name)
 
 

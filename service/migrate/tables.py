@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused
+from service.migrate.ledger import Command
 
 HISTORY, JOURNAL = "migratehistory", "migratejournal"
 OURS = {
@@ -15,6 +16,9 @@ OURS = {
     "origin": "VARCHAR(20)",
     "breaking": "INTEGER",
 }
+# The duration of a migration that is claimed and not done; one that is being undone in one transaction has less. Nobody
+# sees either but where the migration itself has committed.
+CLAIMED = -1
 # What each has had from the beginning.
 _OLDEST = {
     HISTORY: ("id", "name", "migrated_at"),
@@ -101,6 +105,13 @@ def refuse_foreign(found: Mapping[str, Set[str]]) -> None:
                 f"The table {table} has no column {lost[0]}: it is another tool's, or the column has a new name. Give"
                 f" it that again with `ALTER TABLE {table} RENAME COLUMN … TO {lost[0]}`, or name another database."
             )
+
+
+def stopped_in(duration_ms: object) -> Command | None:
+    """In what a migration was stopped after it had ended its own transaction, if it was."""
+    if not isinstance(duration_ms, int) or duration_ms > CLAIMED:
+        return None
+    return "deploy" if duration_ms == CLAIMED else "rollback"
 
 
 def columns(connection: Connection) -> dict[str, set[str]]:

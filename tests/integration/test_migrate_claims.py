@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate import gate, runner
-from service.migrate.errors import MigrationFailed, Unproven
+from service.migrate import gate, report, runner
+from service.migrate.errors import MigrationFailed, Refused, Unproven
 from service.url import DatabaseUrl
 from tests.support.blockers import in_the_way
 from tests.support.migrations import applied, rows, table, tables, target, write
@@ -50,6 +50,7 @@ def test_a_rollback_that_goes_on_in_the_next_transaction_has_not_undone_it(
     with pytest.raises(MigrationFailed, match="it has ended the transaction"):
         runner.rollback(target(postgresql_url, tmp_path), confirm=print)
     assert rows(postgresql_url, "SELECT name FROM migratehistory") == [("001_a",)]
+    assert plan_of(postgresql_url, tmp_path) == [HALF_UNDONE]
 
 
 CHAINED = {"postgresql": "COMMIT AND CHAIN", "sqlite": "COMMIT', 'BEGIN"}
@@ -58,6 +59,16 @@ HALF = (
     "what is missing and record it with `migrate resolve --applied 001_a`, or undo what stands and have it run again "
     "after `migrate resolve --rolled-back 001_a`."
 )
+
+HALF_UNDONE = (
+    "The rollback of 001_a was stopped after it had ended its own transaction: some of it may be gone. Look at the "
+    "database. Undo what is still there and record it with `migrate resolve --rolled-back 001_a`, or restore what is "
+    "gone and record that with `migrate resolve --applied 001_a`."
+)
+
+
+def plan_of(url: DatabaseUrl, folder: Path) -> list[str]:
+    return [str(problem) for problem in report.read(url, folder).problems]
 
 
 def chaining(url: DatabaseUrl, folder: Path, then: str) -> DatabaseUrl:
@@ -130,6 +141,91 @@ def test_or_it_is_undone_by_hand_and_runs_again(database_url: DatabaseUrl, tmp_p
     runner.resolve(target(database_url, tmp_path), rolled_back=["001_a"])
     assert [event.migration for event in runner.deploy(target(database_url, tmp_path)).done] == ["001_a"]
     assert {"first", "second"} <= tables(database_url)
+
+
+def undone_halfway(url: DatabaseUrl, folder: Path, then: str) -> list[str]:
+    """Applied is a migration whose rollback drops `second`, commits that, and goes on with `then`; the words that run
+    it."""
+    ends = CHAINED["sqlite" if url.is_sqlite else "postgresql"]
+    chain = f"import os\nfor end in ['{ends}']:\n    migrator.run(database.cursor().execute, end)"
+    undo = f'migrator.sql("DROP TABLE second")\n{chain}\n{then}\nmigrator.sql("DROP TABLE first")'
+    write(folder, "001_a", f"{table('first')}\n{table('second')}", undo)
+    runner.deploy(target(url, folder))
+    return [sys.executable, "-m", "service.migrate.cli", "--dir", str(folder)]
+
+
+def test_a_rollback_that_is_killed_after_a_commit_of_its_own_waits_for_a_person(
+    database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    words = undone_halfway(database_url, tmp_path, "migrator.run(lambda: os.kill(os.getpid(), 9))")
+    killed = run(*words, "rollback", "--yes", env=environment(database_url))
+    assert (killed.returncode, tables(database_url) - OURS) == (-signal.SIGKILL, {"first"})
+    assert gate.check(database_url, tmp_path) == (False, (), HALF_UNDONE)
+    for _ in range(2):  # also once the journal has nothing that runs
+        refused = run(*words, "deploy", env=environment(database_url))
+        assert (refused.returncode, refused.stderr.splitlines()[-1]) == (1, HALF_UNDONE)
+    shown = run(*words, "status", env=environment(database_url))
+    assert shown.stdout.splitlines()[2].split()[:3] == ["!", "001_a", "half"]
+
+
+def test_a_rollback_that_fails_after_a_commit_of_its_own_says_so_and_is_remembered(
+    database_url: DatabaseUrl, tmp_path: Path
+) -> None:
+    words = undone_halfway(database_url, tmp_path, "migrator.sql('DROP TABLE nowhere')")
+    failed = run(*words, "rollback", "--yes", env=environment(database_url))
+    told = failed.stderr.splitlines()
+    assert (failed.returncode, told[-1]) == (2, HALF_UNDONE.partition("gone. ")[2])
+    assert "Migration 001_a failed; some of it may be gone." in told
+    assert plan_of(database_url, tmp_path) == [HALF_UNDONE]
+
+
+def test_one_that_is_stopped_there_says_who_knows_more(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    words = undone_halfway(database_url, tmp_path, "migrator.run(lambda: os.kill(os.getpid(), 15))")
+    stopped = run(*words, "rollback", "--yes", env=environment(database_url))
+    assert (stopped.returncode, stopped.stderr.splitlines()[-1]) == (
+        143,
+        "Stopped by SIGTERM in the rollback of 001_a, which had ended its own transaction: some of it may be gone; see "
+        "`migrate status`.",
+    )
+    assert plan_of(database_url, tmp_path) == [HALF_UNDONE]
+
+
+@pytest.fixture
+def half_undone(database_url: DatabaseUrl, tmp_path: Path) -> Path:
+    undone_halfway(database_url, tmp_path, "migrator.sql('DROP TABLE nowhere')")
+    with pytest.raises(MigrationFailed, match="some of it may be gone"):
+        runner.rollback(target(database_url, tmp_path), confirm=print)
+    return tmp_path
+
+
+def test_what_is_half_undone_is_recorded_as_applied_once_it_is_whole(
+    database_url: DatabaseUrl, half_undone: Path
+) -> None:
+    with pytest.raises(Unproven, match="missing: table second"):
+        runner.resolve(target(database_url, half_undone), applied=["001_a"])
+    rows(database_url, "CREATE TABLE second (id INTEGER PRIMARY KEY)")
+    runner.resolve(target(database_url, half_undone), applied=["001_a"])
+    assert runner.deploy(target(database_url, half_undone)).done == ()
+    assert gate.check(database_url, half_undone).is_open
+
+
+def test_or_it_is_undone_to_its_end_and_forgotten(database_url: DatabaseUrl, half_undone: Path) -> None:
+    rows(database_url, "DROP TABLE first")
+    runner.resolve(target(database_url, half_undone), rolled_back=["001_a"])
+    assert runner.deploy(target(database_url, half_undone)).newest == "001_a"
+    assert {"first", "second"} <= tables(database_url)
+
+
+def test_a_later_try_that_leaves_nothing_is_not_told_to_have_left_more(
+    database_url: DatabaseUrl, half_undone: Path
+) -> None:
+    """What it finds marked is the mark of the first."""
+    write(half_undone, "001_a", "pass", "migrator.sql('DROP TABLE nowhere')")
+    with pytest.raises(Refused, match="001_a was edited after it was applied"):
+        runner.rollback(target(database_url, half_undone), confirm=print)
+    with pytest.raises(MigrationFailed, match="it was rolled back and nothing of it remains"):
+        runner.rollback(target(database_url, half_undone), confirm=print, forced_because="what is gone is gone")
+    assert plan_of(database_url, half_undone) == [HALF_UNDONE]
 
 
 def assert_is_undone(url: DatabaseUrl, folder: Path, outbreak: str) -> None:

@@ -26,7 +26,7 @@ MEANINGS = {
     "pending": "Not in the database yet.",
     "changed": "Its file was edited after it was applied.",
     "missing": "In the database, but its file is gone.",
-    "half": "It was stopped after it had ended its own transaction: some of it may stand.",
+    "half": "It, or its rollback, was stopped after it had ended its own transaction: some of it may stand.",
     "ahead": "A newer release applied it. Normal after an image was rolled back.",
 }
 ORIGINS = {

@@ -95,7 +95,8 @@ class Applier:
         return interruption.told(stop, self._connection, self._history, place) if place else stop
 
     def _undo_atomically(self, file: MigrationFile, outline: Outline, progress: Progress) -> None:
-        with self._transaction(outline):
+        begin = self._transaction(outline, progress.undoing())
+        with claim.undone(self._connection, progress, self._place, begin):
             with self._held():
                 self._run_together(self._engine.rollback_steps(file))
             self._history.forget(file.name)
@@ -158,15 +159,14 @@ class Applier:
     def _take(
         self, file: MigrationFile, outline: Outline, step: Step, progress: Progress, number: int, total: int
     ) -> None:
-        """One step: in a transaction with its entry, unless PostgreSQL wants the statement outside of any."""
+        """One step: in a transaction with its entry, unless the database wants the statement outside of any."""
         if not heal.stands_alone(step.sql) and not progress.has_begun(number):
             try:
-                with self._transaction(outline):
-                    progress.step(number, total)  # first: whoever has taken over waits here, or stops us
+                with claim.stepped(progress, self._place, number, self._transaction(outline), is_sql=bool(step.sql)):
                     self._run([step])
                 return
             except Exception as error:
-                if not heal.refuses_transaction(error):
+                if self._place.has_ended or not heal.refuses_transaction(error):
                     raise
         has_happened = progress.has_begun(number) and heal.has_happened(self._connection, step.sql)
         if has_happened is None:

@@ -3,16 +3,19 @@ both, its row would say that it is applied although only a part of it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from service.migrate.applying.failure import Place
 from service.migrate.connection import Connection, Statement, explain
-from service.migrate.errors import Refused
+from service.migrate.errors import Overtaken, Refused
 from service.migrate.history import History
+from service.migrate.progress import Progress
 from service.migrate.tables import HISTORY
 
+Transaction = AbstractContextManager[Any]
 _HAS_ENDED = "it has ended the transaction, which is the runner's to end"
 
 
@@ -40,13 +43,47 @@ def held(connection: Connection, database: Any, history: History, place: Place) 
 def taken_back(history: History, place: Place, mine: Statement) -> Iterator[None]:
     """Around the transaction of a claim: where that fails in one that came after it, as COMMIT AND CHAIN begins it, the
     claim stands, and is taken back. Raises Refused then; a signal is told by whoever hears it."""
+    with _looked_at(place, partial(history.take_back, mine)):
+        yield
+
+
+@contextmanager
+def undone(connection: Connection, progress: Progress, place: Place, begin: Transaction) -> Iterator[None]:
+    """The transaction of a rollback, which begins with the mark of the row that it removes: where that is left behind,
+    it stays. Raises Overtaken where somebody else has removed the row, and Refused as above."""
+    with _looked_at(place, progress.is_half_undone):
+        try:
+            with begin as marked:
+                if marked.rowcount != 1:
+                    raise Overtaken
+                yield
+        except BaseException:
+            if place.has_ended:
+                connection.execute(*progress.undoing())
+            raise
+
+
+@contextmanager
+def stepped(progress: Progress, place: Place, number: int, begin: Transaction, *, is_sql: bool) -> Iterator[None]:
+    """The transaction of a step, with its entry in the journal. A step in Python could end it, and is first entered as
+    one that has begun, which others see only where it did. Raises Refused where that is so, and the step has failed."""
+    with _looked_at(place, partial(progress.stays_begun, number)), begin:
+        # First: whoever has taken over waits here, or stops us.
+        progress.step(number, place.total) if is_sql else progress.mark(number, True)
+        yield
+        if not is_sql:
+            progress.step(number, place.total)
+
+
+@contextmanager
+def _looked_at(place: Place, is_left: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        is_committed = False
+        is_found = False
         with suppress(Exception):  # the first error is the one that counts
-            is_committed = history.take_back(mine)
-        if is_committed:
+            is_found = not place.has_ended and is_left()
+        if is_found:
             place.has_ended = True
             if isinstance(error, Exception):
                 raise Refused(f"{_HAS_ENDED}; then came {type(error).__name__}: {explain(error)}") from error

@@ -11,7 +11,7 @@ from service.migrate.applying import contention
 from service.migrate.applying.engine import line_of_traceback
 from service.migrate.applying.transaction import LOST
 from service.migrate.connection import explain, is_driver_error
-from service.migrate.errors import MigrateError, MigrationFailed
+from service.migrate.errors import WAYS_OUT, MigrateError, MigrationFailed
 from service.migrate.files import MigrationFile
 from service.url import DatabaseUrl
 
@@ -64,7 +64,7 @@ def of(error: BaseException, place: Place, statement: str, url: DatabaseUrl, *, 
     path = file.down if place.command == "rollback" and file.down else file.path
     line = line_of_traceback(error.__traceback__, str(path)) or place.line
     blockers, reason = place.blockers if contention.is_contention(error) else [], _reason(error)
-    hint = _ENDED if place.has_ended else _hint(file, reason, blockers, place.command, url)
+    hint = _ended(place) if place.has_ended else _hint(file, reason, blockers, place.command, url)
     return MigrationFailed(
         file.name,
         f"{path.name}, line {line}" if line else path.name,
@@ -82,9 +82,15 @@ def _reason(error: BaseException) -> str:
     return said if is_clear else f"{type(error).__name__}: {said}"
 
 
+def _ended(place: Place) -> str:
+    if place.command == "rollback" or place.total:
+        return f"Look at the database. {WAYS_OUT[place.command].format(place.file.name)}"
+    return _ENDED
+
+
 def what_stands(place: Place) -> str:
     if place.has_ended:
-        return "some of it may stand."
+        return "some of it may be gone." if place.command == "rollback" else "some of it may stand."
     parts = [f"steps 1 to {place.done} of {place.total}"] if place.done else []
     if place.tally and place.tally.done:
         parts += [f"{place.tally.done:,} of {place.tally.total:,} rows of {place.tally.table}"]

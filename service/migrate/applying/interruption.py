@@ -34,7 +34,9 @@ def _where(place: Place, *, is_over: bool) -> str:
         return f"after {name}, which is {_ENDS[place.command]}; {again} goes on from there."
     name = f"the rollback of {name}" if place.command == "rollback" else name
     if place.has_ended:
-        return f"in {name}, which had ended its own transaction: some of it may stand; undo that before {again}."
+        then = "see `migrate status`" if place.command == "rollback" else f"undo that before {again}"
+        then = f"{again} says what to do" if place.total else then
+        return f"in {name}, which had ended its own transaction: {what_stands(place).removesuffix('.')}; {then}."
     if files.outline(place.file).atomic:
         return f"in {name}; what it did was rolled back, and {again} does it anew."
     if not (place.done or (place.tally and place.tally.done)):

@@ -29,8 +29,8 @@ class Tries:
                     work()
                 return
             except Exception as error:
-                if not contention.is_contention(error):
-                    raise
+                if place.has_ended or not contention.is_contention(error):
+                    raise  # what it has committed itself would be done twice
                 progress.toll.give_way(time.monotonic() - began, self._watch.blockers)
                 if attempt == attempts:
                     raise
