@@ -11,6 +11,7 @@ from service.chat.respond import Settle, remark
 from service.chat.text import shortened
 from service.database import connection
 from service.models import Chatbot, Conversation, CreatorUser, InboxItem, Message, Persona, User
+from service.models.base import caseless
 
 # The channel marks an aside in the metadata of its item: with this, or with the name of the thing that can't be read.
 MARK, COMMAND = "aside", "command"
@@ -84,7 +85,7 @@ def active_personas(chatbot: Chatbot) -> list[Persona]:
     """Those of the people behind the chatbot, by name."""
     behind = CreatorUser.select(CreatorUser.user).where(CreatorUser.creator == chatbot.creator_id)
     theirs = Persona.select().join(User).where(Persona.user.in_(behind), Persona.is_active, User.is_active)
-    return list(theirs.order_by(Persona.name, Persona.id))
+    return list(theirs.order_by(caseless(Persona.name), Persona.id))
 
 
 def chosen_by(words: str, personas: list[Persona]) -> Persona | None:

@@ -8,6 +8,7 @@ import peewee as pw
 
 from service.database import is_sqlite, proxy
 from service.models import Conversation, Message, Persona, User
+from service.models.base import caseless
 
 
 def own(user: User) -> pw.ModelSelect[Persona]:
@@ -19,7 +20,7 @@ def is_taken(user: User, name: str, *, besides: Persona | None = None) -> bool:
     """Whether another persona of the user has that name: two of one name could not be told apart where one is chosen.
     Belongs into the transaction that gives the name: until it ends, nobody else gives one for this user."""
     _hold(User.select().where(User.id == user.id), "FOR NO KEY UPDATE")
-    namesakes = own(user).where(pw.fn.LOWER(Persona.name) == pw.fn.LOWER(name))
+    namesakes = own(user).where(caseless(Persona.name) == caseless(name))
     if besides:
         namesakes = namesakes.where(Persona.id != besides.id)
     return bool(namesakes.exists())

@@ -25,6 +25,12 @@ def shared_now(seconds: float = 0.0) -> Any:
     return pw.SQL("(clock_timestamp() AT TIME ZONE 'UTC' + %s * interval '1 second')", (seconds,))
 
 
+def caseless(name: Any) -> Any:
+    """To compare and sort names by, whatever their case; always by the database, on both sides. On SQLite, as on
+    PostgreSQL with the collation C, that is known of A to Z alone: “Ärger” comes after “Zebra”, and is not “ärger”."""
+    return pw.fn.LOWER(name)
+
+
 class Table(pw.Model):
     id = pw.AutoField()
 

@@ -115,6 +115,11 @@ def test_a_name_that_can_not_be_used_is_refused_and_stays_in_its_field(
 
 
 @ONE_ENGINE
+def test_a_name_beyond_ascii_is_not_given_twice(owner: Browser) -> None:
+    assert owner.submit("/people/teams", name="Ärger").status_code == 303
+    assert owner.submit("/people/teams", name="Ärger").status_code == 400
+
+
 def test_a_team_may_change_the_case_of_its_name(owner: Browser) -> None:
     page = f"{TEAMS}/{team().id}"
     owner.submit(page, to=f"{page}/name", name="HARBOUR")

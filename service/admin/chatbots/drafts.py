@@ -21,6 +21,7 @@ from service.chat.tools import choice, servers
 from service.config import Config
 from service.database import proxy, writing
 from service.models import EDITOR, SETTINGS, Chatbot, ChatbotVersion, Creator
+from service.models.base import caseless
 
 LINES = "application/jsonl"
 TRIES_A_MINUTE = 20
@@ -160,7 +161,7 @@ def _new_form() -> NewChatbotForm:
     own = creation.creator_of(g.user)
     usual = own.id if own else 0
     form = NewChatbotForm(request.form, team=request.args.get("team", usual, int))
-    form.offer_teams(access.creators(g.user).order_by(Creator.name, Creator.id), usual)
+    form.offer_teams(access.creators(g.user).order_by(caseless(Creator.name), Creator.id), usual)
     form.offer_providers(sorted(providers.built_in()), "offline")
     form.offer_servers(_servers().names, ())
     return form

@@ -13,6 +13,7 @@ from service.admin.parts.forms import is_storable
 from service.admin.parts.records import LARGEST_ID, find_chatbot
 from service.chat import access, providers, versions
 from service.models import Chatbot, ChatbotVersion, User
+from service.models.base import caseless
 from service.models.statement import Statement
 
 pages = Blueprint("chatbots", __name__, url_prefix="/chatbots")
@@ -70,8 +71,9 @@ def _listed(wanted: str, after: int) -> Any:
         query = query.where(Chatbot.title.contains(wanted))
     last = Chatbot.get_or_none(Chatbot.id == after) if 0 < after <= LARGEST_ID else None
     if last:
-        query = query.where(pw.Tuple(Chatbot.title, Chatbot.id) > pw.Tuple(last.title, last.id))
-    return query.order_by(Chatbot.title, Chatbot.id)
+        place = pw.Tuple(caseless(Chatbot.title), Chatbot.id)
+        query = query.where(place > pw.Tuple(caseless(last.title), last.id))
+    return query.order_by(caseless(Chatbot.title), Chatbot.id)
 
 
 @pages.get("/<int:chatbot_id>")

@@ -14,6 +14,7 @@ from service.admin.parts.records import find_chatbot
 from service.chat import access
 from service.database import proxy, writing
 from service.models import EDITOR, Chatbot, Creator
+from service.models.base import caseless
 
 NAMESAKE = "That team has a chatbot of this title already. Rename one of them first, so that they can be told apart."
 TOO_LATE = "Somebody else has moved it just now. Look at whose it is."
@@ -61,7 +62,9 @@ def _is_usable(form: MoveForm, chatbot: Chatbot) -> bool:
 
 def _form(chatbot: Chatbot) -> MoveForm:
     """Offers the teams that the user may make chatbots for: nobody gives one to people whom they don't know."""
-    others = access.creators(g.user).where(Creator.id != chatbot.creator_id).order_by(Creator.name, Creator.id)
+    others = (
+        access.creators(g.user).where(Creator.id != chatbot.creator_id).order_by(caseless(Creator.name), Creator.id)
+    )
     form = MoveForm(request.form, expected=chatbot.creator_id)
     form.offer_teams(others)
     return form

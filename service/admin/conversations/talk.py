@@ -20,6 +20,7 @@ from service.admin.parts.records import find_chatbot
 from service.chat import access
 from service.chat.receive import receive
 from service.models import EDITOR, Chatbot, Conversation, Persona
+from service.models.base import caseless
 
 pages = Blueprint("talk", __name__, url_prefix="/talk")
 
@@ -135,7 +136,9 @@ def _keyed(form: SomeForm) -> SomeForm:
 
 def _offering(form: FirstMessageForm) -> FirstMessageForm:
     form.chatbot.choices = choices.chatbots(g.user, form.chatbot.data)
-    personas = Persona.select().where(Persona.user == g.user, Persona.is_active).order_by(Persona.name, Persona.id)
+    personas = (
+        Persona.select().where(Persona.user == g.user, Persona.is_active).order_by(caseless(Persona.name), Persona.id)
+    )
     form.persona.choices = [("", "None: the chatbot as it is"), *((str(one.id), one.name) for one in personas)]
     return form
 

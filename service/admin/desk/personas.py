@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import peewee as pw
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -15,13 +14,14 @@ from service.admin.parts.records import find_among
 from service.chat import personas
 from service.database import proxy, writing
 from service.models import EDITOR, Persona
+from service.models.base import caseless
 
 pages = Blueprint("personas", __name__, url_prefix="/personas")
 
 
 @pages.get("/")
 def index() -> str:
-    listed = personas.own(g.user).order_by(Persona.is_active.desc(), pw.fn.LOWER(Persona.name), Persona.id)
+    listed = personas.own(g.user).order_by(Persona.is_active.desc(), caseless(Persona.name), Persona.id)
     return render_template("personas/index.html", personas=list(listed))
 
 

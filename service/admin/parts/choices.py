@@ -19,8 +19,8 @@ from service.models.statement import Statement
 OFFERED = 100
 _SEEN_CHATBOTS = f"SELECT id, title FROM chatbots WHERE {access.seen_of('id')}"
 _SEEN_PERSONAS = "SELECT id, name FROM personas WHERE (:sees_all OR user_id = :user)"
-_CHATBOTS = Statement(f"{_SEEN_CHATBOTS} ORDER BY title, id LIMIT :limit")
-_PERSONAS = Statement(f"{_SEEN_PERSONAS} ORDER BY name, id LIMIT :limit")
+_CHATBOTS = Statement(f"{_SEEN_CHATBOTS} ORDER BY lower(title), id LIMIT :limit")
+_PERSONAS = Statement(f"{_SEEN_PERSONAS} ORDER BY lower(name), id LIMIT :limit")
 _CHATBOT, _PERSONA = Statement(f"{_SEEN_CHATBOTS} AND id = :asked"), Statement(f"{_SEEN_PERSONAS} AND id = :asked")
 
 Choices = list[tuple[int, str]]

@@ -16,7 +16,7 @@ from service.admin.parts.records import find
 from service.admin.people import register, team
 from service.database import proxy, writing
 from service.models import OWNER, Creator, Invitation, User
-from service.models.base import utc_now
+from service.models.base import caseless, utc_now
 
 pages = Blueprint("people", __name__, url_prefix="/people")
 
@@ -198,7 +198,7 @@ def _note(action: str, subject: str, **details: object) -> None:
 
 
 def _creators() -> list[Creator]:
-    return list(Creator.select().order_by(Creator.name, Creator.id))
+    return list(Creator.select().order_by(caseless(Creator.name), Creator.id))
 
 
 def _invite_form() -> InviteForm:

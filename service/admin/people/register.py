@@ -10,6 +10,7 @@ from service.admin.parts.forms import is_storable
 from service.admin.parts.paging import Page
 from service.admin.parts.records import LARGEST_ID
 from service.models import Creator, CreatorUser, Invitation, User
+from service.models.base import caseless
 
 PAGE_SIZE = 50
 
@@ -34,7 +35,7 @@ def invited(wanted: str) -> list[Invitation]:
 def teams_of(people: list[User]) -> dict[int, list[str]]:
     """The names of the teams that each person is in, by the person's id."""
     named: dict[int, list[str]] = {}
-    memberships: Any = CreatorUser.select(CreatorUser.user, Creator.name).join(Creator).order_by(Creator.name)
+    memberships: Any = CreatorUser.select(CreatorUser.user, Creator.name).join(Creator).order_by(caseless(Creator.name))
     for user_id, name in memberships.where(CreatorUser.user.in_(people)).tuples():
         named.setdefault(user_id, []).append(name)
     return named

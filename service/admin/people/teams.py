@@ -18,6 +18,7 @@ from service.admin.parts.records import find
 from service.admin.people.members import pages
 from service.database import proxy, writing
 from service.models import OWNER, Chatbot, Creator, CreatorUser, Invitation, User
+from service.models.base import caseless
 
 # Of the chatbots of a team.
 SHOWN = 50
@@ -124,7 +125,7 @@ def _by_creator(model: Any, *conditions: Any) -> dict[int, int]:
 def _is_usable(form: TeamForm, creator: Creator | None = None) -> bool:
     if not form.validate():
         return False
-    same = Creator.select().where(pw.fn.LOWER(Creator.name) == (form.name.data or "").lower())
+    same = Creator.select().where(caseless(Creator.name) == caseless(form.name.data))
     if same.where(Creator.id != (creator.id if creator else 0)).exists():
         form.name.errors = [NAMESAKE]
     return not form.errors
@@ -135,7 +136,7 @@ def _note(action: str, creator: Creator, **details: object) -> None:
 
 
 def _list_page(form: TeamForm) -> str:
-    found = _counted(list(Creator.select().order_by(pw.fn.LOWER(Creator.name), Creator.id)))
+    found = _counted(list(Creator.select().order_by(caseless(Creator.name), Creator.id)))
     return render_template("people/teams.html", teams=found, form=form)
 
 
@@ -143,5 +144,5 @@ def _team_page(creator: Creator, form: TeamForm) -> str:
     (found,) = _counted([creator])
     members = User.select().join(CreatorUser).where(CreatorUser.creator == creator).order_by(User.email)
     chatbots = Chatbot.select(Chatbot.id, Chatbot.title).where(Chatbot.creator == creator)
-    chatbots = chatbots.order_by(pw.fn.LOWER(Chatbot.title), Chatbot.id).limit(SHOWN)
+    chatbots = chatbots.order_by(caseless(Chatbot.title), Chatbot.id).limit(SHOWN)
     return render_template("people/team.html", team=found, form=form, members=list(members), chatbots=list(chatbots))
