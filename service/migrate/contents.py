@@ -1,13 +1,14 @@
 """What a migrations folder contains: names and bytes. It imports next to nothing, for a deploy without work."""
 
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 
 # Nearly every migration is shorter than the first piece that is read.
 _PIECE, _MORE = 1 << 13, 1 << 20
-# Python's own, under the names that it has had: hashlib brings in OpenSSL, which takes longer to load than a thousand
-# migrations take to hash.
-_HASHES = ("_sha2", "_sha256", "hashlib")
+# Python's own, as 3.12 calls it or 3.11: hashlib brings in OpenSSL, which takes longer to load than a thousand
+# migrations take to hash. To look for a module that is not there takes longer than to import one.
+_HASHES = ("_sha2" if sys.version_info >= (3, 12) else "_sha256", "hashlib")
 
 
 def names(folder: str | os.PathLike[str]) -> list[str]:
@@ -20,11 +21,13 @@ def names(folder: str | os.PathLike[str]) -> list[str]:
         )
 
 
-def checksums(folder: str | os.PathLike[str], names: Sequence[str]) -> list[str]:
-    """SHA-256 of each text with line ends normalised, so that a Windows checkout is the same migration."""
+def checksums(folder: str | os.PathLike[str], names: Sequence[str]) -> Iterator[str]:
+    """SHA-256 of each text with line ends normalised, so that a Windows checkout is the same migration. A file is read
+    when its turn comes."""
     digest, place = _sha256(), os.open(folder, os.O_RDONLY)
     try:
-        return [digest(_read(name, place).replace(b"\r\n", b"\n")) for name in names]
+        for name in names:
+            yield digest(_read(name, place).replace(b"\r\n", b"\n"))
     finally:
         os.close(place)
 

@@ -140,7 +140,7 @@ def no_way_back(file: MigrationFile) -> list[Problem]:
 
 def down_checksum(file: MigrationFile) -> str | None:
     """Of what undoes a migration in SQL, where that is a file of its own."""
-    return contents.checksums(file.down.parent, [file.down.name])[0] if file.down else None
+    return next(contents.checksums(file.down.parent, [file.down.name])) if file.down else None
 
 
 def load(file: MigrationFile) -> Script:

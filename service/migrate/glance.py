@@ -7,7 +7,7 @@ no more and no less, and no attempt was left running. Of everything else, and in
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from service.environment import MIGRATIONS_DIR, Environment
 from service.migrate import contents, words
@@ -44,8 +44,10 @@ def answer(given: Sequence[str], environ: Mapping[str, str], left: list[object] 
         url = options.get("--database-url") or env.migration_url()
         place = options.get("--dir") or os.path.join(_ROOT, env.text("MIGRATIONS_DIR", MIGRATIONS_DIR))  # noqa: PTH118
         query, opened = _APPLIED.format(_SHOWN[command]), left if command == "deploy" else None
-        label, rows = _sqlite(url, query) if url.startswith("sqlite:") else _postgresql(url, query, opened)
-        names = _by_number(place, rows)
+        found: dict[str, str] = {}
+        reading = _reading(place, found)
+        label, rows = _sqlite(url, query) if url.startswith("sqlite:") else _postgresql(url, query, opened, reading)
+        names = _same(found, reading, rows)
         if command == "status":
             return _status(label, names, rows)
     except Exception:  # the whole way comes upon it too, and has the words for it
@@ -76,17 +78,30 @@ def plain(given: Sequence[str]) -> tuple[str, dict[str, str]] | None:
     return given[at], dict(zip(options, values, strict=True))
 
 
-def _by_number(place: str, rows: Sequence[Row]) -> list[str]:
-    """The names of the migrations in order, where the rows are the same as the files of the folder."""
+def _reading(place: str, found: dict[str, str]) -> Iterator[None]:
+    """Fill `found` with the folder's migrations in order: at first their names, then the checksum of one at a time."""
     files = [name for name in contents.names(place) if not name.endswith(".down.sql")]
-    names = [name.rpartition(".")[0] for name in files]
-    if not names or len(names) != len(rows):  # said before a thousand files are read for nothing
+    numbered = {int(file.partition("_")[0]): file for file in files}
+    if len(numbered) != len(files):
         raise _Doubt
-    found = dict(zip(names, contents.checksums(place, files), strict=True))
-    numbers = {int(name.partition("_")[0]): name for name in names}
-    if len(numbers) != len(names) or found != {row[0]: row[1] for row in rows}:
+    files = [numbered[number] for number in sorted(numbered)]
+    found.update((file.rpartition(".")[0], "") for file in files)
+    yield
+    for name, checksum in zip(found, contents.checksums(place, files), strict=True):
+        found[name] = checksum
+        yield
+
+
+def _same(found: dict[str, str], reading: Iterator[None], rows: Sequence[Row]) -> list[str]:
+    """The names of the migrations in order, where the rows are the same as the files of the folder."""
+    next(reading, None)
+    if not found or len(found) != len(rows):  # said before a thousand files are read for nothing
         raise _Doubt
-    return [numbers[number] for number in sorted(numbers)]
+    for _ in reading:
+        pass
+    if found != {row[0]: row[1] for row in rows}:
+        raise _Doubt
+    return list(found)
 
 
 def _sqlite(url: str, query: str) -> tuple[str, Sequence[Row]]:
@@ -106,8 +121,9 @@ def _sqlite(url: str, query: str) -> tuple[str, Sequence[Row]]:
         connection.close()
 
 
-def _postgresql(url: str, query: str, left: list[object] | None) -> tuple[str, Sequence[Row]]:
-    """As above; only for a URL in which nothing needs to be decoded, and without parameters."""
+def _postgresql(url: str, query: str, left: list[object] | None, reading: Iterator[None]) -> tuple[str, Sequence[Row]]:
+    """As above; only for a URL in which nothing needs to be decoded, and without parameters. `reading` goes on while
+    the server lets wait for itself."""
     scheme, _, rest = url.partition("://")
     credentials, _, place = rest.partition("@")
     (user, _, password), (where, _, name) = credentials.partition(":"), place.partition("/")
@@ -122,24 +138,24 @@ def _postgresql(url: str, query: str, left: list[object] | None) -> tuple[str, S
 
     # A deploy that goes on with it has to be known as one (heal.py).
     kind = "glance" if left is None else "deploy"
-    connection = psycopg2.connect(
-        dbname=name,
-        host=host,
-        port=port or "5432",
-        user=user,
-        password=password or None,
-        client_encoding="utf8",
-        connect_timeout="2",  # the whole way waits longer, and says so
-        application_name=f"slipway-migrate-{kind} {os.uname().nodename}/{os.getpid()}",
-    )
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(query)
-            rows = cursor.fetchall()
-    finally:
-        if left is None:
-            connection.close()
-        else:
-            left.append(connection)
+    with driver.Meanwhile(reading):
+        connection = psycopg2.connect(
+            dbname=name,
+            host=host,
+            port=port or "5432",
+            user=user,
+            password=password or None,
+            client_encoding="utf8",
+            application_name=f"slipway-migrate-{kind} {os.uname().nodename}/{os.getpid()}",
+        )
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(query)
+                rows = cursor.fetchall()
+        finally:
+            if left is None:
+                connection.close()
+            else:
+                left.append(connection)
     return f'PostgreSQL database "{name}" at {host.lower()}:{port or 5432} as user "{user}"', rows

@@ -42,7 +42,8 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
         done: list[Event] = []
         waits = database.waits
         if _has_work(ledger, decided):
-            warmup.begin(decided.pending)
+            if not database.is_sqlite:
+                warmup.begin(decided.pending)
             with locked(target, database) as history:
                 waits = history.waits_before
                 decided = decide(history.read())

@@ -140,14 +140,16 @@ def test_a_folder_that_is_not_the_history_s_goes_the_whole_way(
     assert [glanced(database_url, folder, command) for command in ("deploy", "status")] == ["", ""]
 
 
-def test_a_glance_reads_no_file_where_one_is_pending(
-    database_url: DatabaseUrl, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_on_sqlite_where_nobody_is_waited_for_a_glance_reads_no_file_where_one_is_pending(
+    sqlite_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole way reads them all, and twice a thousand would be felt."""
-    write(folder, "011_d", table("d"))
+    write(tmp_path, "001_a", table("a"))
+    runner.deploy(target(sqlite_url, tmp_path))
+    write(tmp_path, "002_b", table("b"))
     read: list[object] = []
-    monkeypatch.setattr(contents, "checksums", lambda *given: read.append(given))
-    assert (glanced(database_url, folder), read) == ("", [])
+    monkeypatch.setattr(contents, "_read", lambda *given: read.append(given))
+    assert (glanced(sqlite_url, tmp_path), read) == ("", [])
 
 
 UNSETTLED = {

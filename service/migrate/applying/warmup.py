@@ -1,5 +1,6 @@
-"""What a deploy imports once it has work, begun while the server still answers what comes before: the time of a dozen
-migrations that nobody waits for twice."""
+"""What a deploy imports once it has work, begun while a server still answers what comes before: the time of a dozen
+migrations that nobody waits for twice. On SQLite, nobody else is at work meanwhile: the thread that reads a history
+would ask for Python's lock before each row, and the import would have it."""
 
 from __future__ import annotations
 

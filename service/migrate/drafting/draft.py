@@ -129,7 +129,7 @@ def _tried(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.py"
         path.write_text(text, "utf-8")
-        draft = MigrationFile(name, len(found) + 1, str(path), contents.checksums(path.parent, [path.name])[0])
+        draft = MigrationFile(name, len(found) + 1, str(path), next(contents.checksums(path.parent, [path.name])))
         trial = shadow.trial(url, found, draft)
     if trial.after is None:
         return [f"{_FAILS}{trial.problem}"]
