@@ -181,12 +181,19 @@ def test_a_failing_migration_exits_with_2_and_speaks_on_stderr(migrate: Command,
     assert "Traceback" not in said.err
 
 
+FROZEN = (
+    "If one of these is applied already, it must stay as it is: `migrate validate --applied-to NAME` looks inside "
+    "later ones only."
+)
+
+
 def test_a_misspelt_flag_is_told_before_anything_is_applied(
     migrate: Command, database_url: DatabaseUrl, folder: Path
 ) -> None:
     (folder / "003_c.sql").write_text("-- breaking: ture\nCREATE TABLE c (id INTEGER)")
     what = "003_c.sql, line 1: breaking is true or false, not 'ture'. Write `-- breaking: true`, or take the line out."
-    assert [migrate(word)[::2] for word in ("deploy", "validate")] == [(1, f"{what}\n")] * 2
+    assert migrate("deploy")[::2] == (1, f"{what}\n")
+    assert migrate("validate")[::2] == (1, f"{what}\n{FROZEN}\n")
     assert "a" not in tables(database_url)
 
 
@@ -196,7 +203,23 @@ def test_validate_needs_no_database(folder: Path, capsys: pytest.CaptureFixture[
     assert migrate("validate").code == 0
     (folder / "003_c.py").write_text("def Migrate(): pass")
     said = migrate("validate")
-    assert (said.code, said.err) == (1, "003_c.py has no function migrate. Rename Migrate to migrate.\n")
+    assert (said.code, said.err) == (1, f"003_c.py has no function migrate. Rename Migrate to migrate.\n{FROZEN}\n")
+
+
+def test_what_is_applied_already_and_frozen_does_not_hold_up_what_comes_later(migrate: Command, folder: Path) -> None:
+    """An older runner has passed it over, and now nobody may edit it."""
+    (folder / "003_c.sql").write_text("-- breaking: ture\nCREATE TABLE c (id INTEGER)")
+    what = "003_c.sql, line 1: breaking is true or false, not 'ture'. Write `-- breaking: true`, or take the line out."
+    said = migrate("validate", "--applied-to", "003")
+    assert (said.code, said.err) == (1, "There is no migration 003; did you mean 003_c?\n")
+    said = migrate("validate", "--applied-to", "003_c")
+    assert (said.code, said.out.splitlines()[:2]) == (0, ["Applied, and left as it is:", f"  {what}"])
+    told = json.loads(migrate("validate", "--applied-to", "003_c", "--json").out)
+    assert (told["problems"], told["frozen"]) == ([], [what])
+    (folder / "004_d.sql").write_text("-- atomic: flase\nCREATE TABLE d (id INTEGER)")
+    said = migrate("validate", "--applied-to", "003_c")
+    assert (said.code, said.err.splitlines()[0][:17]) == (1, "004_d.sql, line 1")
+    assert "003_c.sql" not in said.err
 
 
 def test_wait_opens_on_a_current_schema_and_names_what_is_missing_otherwise(migrate: Command, folder: Path) -> None:

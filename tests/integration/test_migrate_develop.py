@@ -10,7 +10,7 @@ import pytest
 
 from service.migrate.cli import main
 from service.url import DatabaseUrl
-from tests.support.migrations import applied, rows, tables, write
+from tests.support.migrations import applied, rows, table, tables, write
 from tests.support.processes import as_text, environment
 from tests.support.terminal import on_a_terminal
 
@@ -158,6 +158,21 @@ def test_models_that_can_not_be_imported_are_named(project: Project, monkeypatch
         "Can't import the models module no_such_module: No module named 'no_such_module'."
         " Name it with MIGRATIONS_MODELS.\n"
     )
+
+
+@pytest.mark.parametrize("words", [("create", "x", "--auto"), ("dev", "x"), ("dev", "x", "--create-only")])
+def test_our_own_models_are_not_drafted_into_the_folder_of_somebody_else(
+    project: Project, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("MIGRATIONS_MODELS")
+    write(project.migrations, "001_a", table("a"))
+    assert project.migrate(*words) == (
+        1,
+        f"The service's own models do not go with {project.migrations}: a draft would make its tables there. Name the "
+        "models that do in MIGRATIONS_MODELS, or write the migration by hand: `migrate create NAME`.\n",
+    )
+    assert [path.name for path in project.migrations.iterdir()] == ["001_a.py"]
+    assert project.migrate("create", "x")[0] == 0
 
 
 def test_the_next_number_is_not_the_count(project: Project) -> None:

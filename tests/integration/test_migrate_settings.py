@@ -159,3 +159,33 @@ def test_what_is_prepared_twice_is_no_table_that_is_there_already(postgresql_url
     with pytest.raises(MigrationFailed, match='prepared statement "made" already exists') as failure:
         runner.deploy(target(postgresql_url, tmp_path))
     assert str(failure.value).splitlines()[-1].startswith("It belongs to its session, and a pooler changes that ")
+
+
+LOSES = "ALTER SCHEMA public RENAME TO old", "DROP SCHEMA IF EXISTS public CASCADE"
+REFUSED = (
+    "The schema public holds the runner's own tables, which it would not find any more. Rename it between two deploys, "
+    "by hand, and have the role look there: `ALTER ROLE … SET search_path = …`"
+)
+
+
+@pytest.mark.parametrize("statement", LOSES)
+@pytest.mark.parametrize("top", ["", "atomic = False"])
+def test_the_schema_of_the_history_stays_where_the_runner_finds_it(
+    postgresql_url: DatabaseUrl, tmp_path: Path, statement: str, top: str
+) -> None:
+    write(tmp_path, "001_a", f"{table('a')}\nmigrator.sql('{statement}')", top=top)
+    with pytest.raises(MigrationFailed) as failure:
+        runner.deploy(target(postgresql_url, tmp_path))
+    assert str(failure.value).splitlines()[-3:-1] == [f"  running: {statement}", f"  reason: {REFUSED}"]
+    assert applied(postgresql_url) == []
+    write(tmp_path, "001_a", table("a" if not top else "b"), top=top)
+    assert runner.deploy(target(postgresql_url, tmp_path)).newest == "001_a"
+
+
+def test_the_history_comes_along_where_a_person_renames_its_schema(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    put(tmp_path, "001_a", "CREATE TABLE a (id INT)")
+    runner.deploy(target(postgresql_url, tmp_path))
+    rows(postgresql_url, "ALTER SCHEMA public RENAME TO moved")
+    rows(postgresql_url, f'ALTER DATABASE "{postgresql_url.name}" SET search_path = moved')
+    assert runner.deploy(target(postgresql_url, tmp_path)).done == ()
+    assert verify.verify(postgresql_url, tmp_path).drift == ()

@@ -221,6 +221,7 @@ class Applier:
     def _run(self, steps: Sequence[Step]) -> None:
         for step in steps:
             self._place.line = step.line
+            settings.refuse_to_lose(self._connection, self._database, step.sql)
             step.run()
 
     def _transaction(

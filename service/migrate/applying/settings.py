@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set
+from typing import Any
 
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused
+from service.migrate.tables import HISTORY
 
 # What psycopg2 has set on connecting is set again.
 _ALL = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; SET datestyle = ISO; DISCARD TEMP; DEALLOCATE ALL"
@@ -20,6 +22,11 @@ _MOVES = (
     r"(?i)(SET|RESET)\s+((SESSION|LOCAL)\s+)?(search_path|role|schema|(session\s+)?authorization|all)\b"
     r"|SELECT\s+(pg_catalog\.)?set_config\s*\(\s*'(search_path|role)'"
 )
+
+_TAKES_AWAY = re.compile(
+    r"(ALTER\s+SCHEMA\s+(?=\S+\s+RENAME\b)|DROP\s+SCHEMA\s+(IF\s+EXISTS\s+)?)(?P<name>\"[^\"]+\"|\w+)", re.IGNORECASE
+)
+_HOLDS_OURS = f"SELECT 1 FROM pg_class WHERE relname = '{HISTORY}' AND relnamespace = to_regnamespace(?)"
 
 
 def reset(connection: Connection, spoken_of: Set[str]) -> None:
@@ -43,6 +50,17 @@ def refuse_to_move(sql: str) -> None:
         raise Refused(
             "Each step is committed with the runner's own entry, for which the search_path and the role have to stay: "
             "name the schema in each statement, or have the whole migration in one transaction."
+        )
+
+
+def refuse_to_lose(connection: Connection, database: Any, sql: str) -> None:
+    """Raise Refused for a statement that takes away the schema in which the runner keeps its own tables."""
+    match = None if connection.is_sqlite else _TAKES_AWAY.match(sql)
+    if match and connection.execute(_HOLDS_OURS, [match["name"]]).fetchone():
+        database.last_statement = sql
+        raise Refused(
+            f"The schema {match['name']} holds the runner's own tables, which it would not find any more. Rename it "
+            "between two deploys, by hand, and have the role look there: `ALTER ROLE … SET search_path = …`."
         )
 
 

@@ -48,7 +48,7 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
     add(authoring.reset, "development only: remove everything and apply every migration", _reset_options)
     add(authoring.push, "development only: bring the models to the database without a migration", _force_option)
     add(authoring.pull, "print models of the live database")
-    add(authoring.validate, "check the files without a database", _json_option)
+    add(authoring.validate, "check the files without a database", _validate_options)
     add(
         commands.verify,
         "compare the live schema, the migrations and the models, and run the migrations' checks",
@@ -169,6 +169,16 @@ def _reset_options(command: argparse.ArgumentParser) -> None:
 
 def _force_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--force", action="store_true", help="also on PostgreSQL")
+
+
+def _validate_options(command: argparse.ArgumentParser) -> None:
+    _json_option(command)
+    command.add_argument(
+        "--applied-to",
+        default="",
+        metavar="NAME",
+        help="files up to this one are applied and frozen: what is wrong inside them is told, and is no failure",
+    )
 
 
 def _verify_options(command: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.config import RunnerConfig
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     import argparse
 
     from service.migrate.drafting.draft import Written
+    from service.migrate.files import MigrationFile
+
+_OF_OTHERS = (
+    "The service's own models do not go with {}: a draft would make its tables there. Name the models that do in "
+    "MIGRATIONS_MODELS, or write the migration by hand: `migrate create NAME`."
+)
+_FROZEN = (
+    "If one of these is applied already, it must stay as it is: `migrate validate --applied-to NAME` looks inside "
+    "later ones only."
+)
 
 
 def create(options: argparse.Namespace, config: RunnerConfig) -> int:
@@ -30,6 +41,8 @@ def _draft(options: argparse.Namespace, config: RunnerConfig) -> Written | None:
     from service.migrate.drafting import develop, draft, renames
 
     wishes = renames.Wishes(tuple(options.rename), options.no_rename, _ask_rename if sys.stdin.isatty() else None)
+    if not config.has_models:
+        raise Refused(_OF_OTHERS.format(config.migrations_dir))
     models = develop.load_models(config.models)
     written = draft.create(config.migration_database_url, config.migrations_dir, options.name, models, wishes)
     if written is None:
@@ -88,18 +101,28 @@ def validate(options: argparse.Namespace, config: RunnerConfig) -> int:
     from service.migrate import files
 
     found = files.scan(config.migrations_dir)
-    problems = [problem for file in found for problem in files.review(file)]
+    frozen = _frozen(found, options.applied_to)
+    told = [str(problem) for file in found[:frozen] for problem in files.review(file)]
+    problems = [str(problem) for file in found[frozen:] for problem in files.review(file)]
     if options.json:
-        terminal.print_json(
-            {"migrations": [file.name for file in found], "problems": [str(problem) for problem in problems]}
-        )
+        terminal.print_json({"migrations": [file.name for file in found], "problems": problems, "frozen": told})
+    elif told:
+        print("\n".join(["Applied, and left as it is:", *(f"  {line}" for line in told)]))
     if problems:
-        raise Refused(problems)
+        raise Refused("\n".join([*problems, _FROZEN]))
     if not options.json:
         print(
             f"{_count(len(found), 'migration')} in {config.migrations_dir}: names, numbers and functions are in order."
         )
     return 0
+
+
+def _frozen(found: Sequence[MigrationFile], applied_to: str) -> int:
+    """How many files are applied everywhere, so that nobody may correct them any more."""
+    from service.migrate import plan
+
+    names = [file.name for file in found]
+    return names.index(plan.resolve_name(applied_to, names)) + 1 if applied_to else 0
 
 
 def _check_models(config: RunnerConfig) -> int:

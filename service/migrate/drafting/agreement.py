@@ -19,6 +19,8 @@ from service.migrate.proving import shadow
 from service.migrate.proving.snapshot import Snapshot, TableSchema, diff
 from service.url import DatabaseUrl
 
+# Behind the type, where a name may be quoted.
+_COLLATION = re.compile(r" COLLATE (\"[^\"]+\"|\w+)")
 _BOOLEANS = {"TRUE": "1", "FALSE": "0"}
 
 
@@ -102,6 +104,7 @@ def _comparable(snapshot: Snapshot, ground: Ground) -> Snapshot:
     found = Snapshot(deepcopy(snapshot.tables))
     for table in found.tables.values():
         table.triggers, table.rules, table.policies, table.row_security = set(), set(), set(), ""
+        table.persistence = ""
         if ground.is_sqlite:
             table.indexes = {
                 re.sub(r"\b(TRUE|FALSE)\b", lambda word: _BOOLEANS[word[0]], text) for text in table.indexes
@@ -118,6 +121,9 @@ def _forgive_sql(found: TableSchema, target: TableSchema, ground: Ground, name: 
         setattr(
             found, kind, {text for text in getattr(found, kind) if text not in made or text in getattr(target, kind)}
         )
+    for column, text in target.columns.items():
+        if column in found.columns and not _COLLATION.search(text):  # a model that names none takes any
+            found.columns[column] = _COLLATION.sub("", found.columns[column], count=1)
     for column in before.columns.keys() - replayed.columns.keys() - target.columns.keys():
         found.columns.pop(column, None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from service.migrate.proving.snapshot import Snapshot, TableSchema
+from service.migrate.proving.snapshot import Snapshot, TableSchema, joined
 
 _TRIGGER = re.compile(r'CREATE (?:CONSTRAINT )?TRIGGER (?P<name>"[^"]+"|\S+) ')
 
@@ -64,13 +64,14 @@ def _create_tables(expected: Snapshot, live: Snapshot, *, is_sqlite: bool) -> li
 
 
 def _create_table(name: str, table: TableSchema) -> str:
+    create = joined(["CREATE", table.persistence, "TABLE"])
     if _part_of(table):  # the rest comes from that one
-        return f'CREATE TABLE "{name}" {table.options}'
+        return f'{create} "{name}" {table.options}'
     parts = [_column(column, text) for column, text in table.columns.items()]
     key = table.primary_key
     parts += [key if key.startswith("PRIMARY KEY") else f"PRIMARY KEY ({key})"] if key else []
     parts += [key if key.startswith("FOREIGN KEY") else f"FOREIGN KEY {key}" for key in sorted(table.foreign_keys)]
-    return f'CREATE TABLE "{name}" ({", ".join([*parts, *sorted(table.checks)])}) {table.options}'.strip()
+    return f'{create} "{name}" ({", ".join([*parts, *sorted(table.checks)])}) {table.options}'.strip()
 
 
 def _part_of(table: TableSchema) -> str:

@@ -13,10 +13,13 @@ _HERE = "quote_ident(current_schema())::regnamespace"
 _FOREIGN = owned("pg_class", "c", by="'e'")
 _TABLES = f"c.relkind IN ('r', 'p') AND c.relnamespace = {_HERE}"
 _COLUMNS = f"""
-SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid),
-       a.attgenerated::text, a.attidentity::text, c.relkind = 'p' OR c.relispartition OR c.relhassubclass
+SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), 'COLLATE ' || quote_ident(l.collname), a.attnotnull,
+       pg_get_expr(d.adbin, d.adrelid), a.attgenerated::text, a.attidentity::text, c.relpersistence = 'u',
+       c.relkind = 'p' OR c.relispartition OR c.relhassubclass
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_collation l ON l.oid = a.attcollation AND a.attcollation <> t.typcollation
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 WHERE {_TABLES} AND NOT {_FOREIGN}
 """
@@ -136,11 +139,15 @@ def _read_tables(connection: Connection, snapshot: Snapshot, local: Callable[[st
         )
 
     has_parts = False
-    for table, column, kind, is_required, value, generated, identity, is_parted in connection.execute(_COLUMNS):
+    for table, column, kind, collation, is_required, value, generated, identity, *of_table in connection.execute(
+        _COLUMNS
+    ):
+        text, schema_of = default(value), tables.setdefault(table, TableSchema())
+        parts = [local(kind), collation, is_required and "NOT NULL", text and ("AS" if generated else "DEFAULT"), text]
+        schema_of.columns[column] = joined([*parts, _IDENTITIES[identity]])
+        is_unlogged, is_parted = of_table
+        schema_of.persistence = "UNLOGGED" if is_unlogged else ""
         has_parts = has_parts or is_parted
-        text = default(value)
-        parts = [local(kind), "NOT NULL" if is_required else "", text and ("AS" if generated else "DEFAULT"), text]
-        tables.setdefault(table, TableSchema()).columns[column] = joined([*parts, _IDENTITIES[identity]])
     for table, kind, text in connection.execute(_CONSTRAINTS).fetchall():
         schema_of = tables.get(table, TableSchema())
         if kind == "p":

@@ -25,6 +25,7 @@ class TableSchema:
     policies: set[str] = field(default_factory=set)
     row_security: str = ""
     options: str = ""
+    persistence: str = ""
     index_names: dict[str, str] = field(default_factory=dict, compare=False)
 
 
@@ -81,7 +82,7 @@ def _kinds(table: TableSchema) -> list[tuple[str, set[str]]]:
         ("rule", table.rules),
         ("policy", table.policies),
         ("row security", {table.row_security}),
-        ("option", {table.options}),
+        ("option", {table.options, table.persistence}),
     ]
 
 

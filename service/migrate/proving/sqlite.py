@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from service.migrate.altering import ddl
 from service.migrate.connection import Connection
@@ -14,6 +14,9 @@ _MASTER = f"""
 SELECT type, name, tbl_name, sql FROM sqlite_master
 WHERE name NOT LIKE 'sqlite_%' AND tbl_name NOT IN ({SHADOWS_ON_SQLITE})
 """
+
+_INDEXED = 'SELECT name, coll, "desc" FROM pragma_index_xinfo(?) WHERE key ORDER BY seqno'
+_COLLATION = re.compile(r"^(?:CONSTRAINT \S+ )?COLLATE\s+[\"'`\[]?(\w+)", re.IGNORECASE)
 
 
 def read(connection: Connection) -> Snapshot:
@@ -32,12 +35,13 @@ def read(connection: Connection) -> Snapshot:
 
 
 def _table(connection: Connection, name: str, sql: str) -> TableSchema:
-    schema = TableSchema()
-    keys = []
+    schema, table = TableSchema(), _parsed(sql)
+    keys, collations = [], _collations(table) if table else {}
     rows = connection.execute('SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)', [name])
     for column, kind, is_required, default, key, hidden in rows.fetchall():
         parts = [
             kind.upper(),
+            column in collations and f"COLLATE {collations[column]}",
             "NOT NULL" if is_required else "",
             default and f"DEFAULT {default}",
             hidden and "GENERATED",
@@ -46,13 +50,27 @@ def _table(connection: Connection, name: str, sql: str) -> TableSchema:
         keys += [(key, column)] if key else []
     schema.primary_key = ", ".join(column for _, column in sorted(keys))
     schema.foreign_keys = _foreign_keys(connection, name)
-    schema.index_names = _indexes(connection, name)
+    schema.index_names = _indexes(connection, name, collations)
     schema.indexes = set(schema.index_names)
-    if "(" in sql and not sql.upper().startswith("CREATE VIRTUAL"):
-        table = ddl.parse(sql)
+    if table:
         schema.checks = set(_checks(table))
         schema.options = joined(table.tail.lstrip(")").upper().replace(",", " ").split())
     return schema
+
+
+def _parsed(sql: str) -> ddl.Table | None:
+    return ddl.parse(sql) if "(" in sql and not sql.upper().startswith("CREATE VIRTUAL") else None
+
+
+def _collations(table: ddl.Table) -> dict[str, str]:
+    """Of each column that has another one than SQLite gives it."""
+    found = {}
+    for definition in table.definitions:
+        for clause in ddl.clauses(ddl.without_comments(definition.text))[1:] if definition.name else ():
+            match = _COLLATION.search(clause)
+            if match and match[1].upper() != "BINARY":
+                found[definition.name] = match[1].upper()
+    return found
 
 
 def _foreign_keys(connection: Connection, table: str) -> set[str]:
@@ -67,7 +85,7 @@ def _foreign_keys(connection: Connection, table: str) -> set[str]:
     return texts
 
 
-def _indexes(connection: Connection, table: str) -> dict[str, str]:
+def _indexes(connection: Connection, table: str, collations: Mapping[str, str]) -> dict[str, str]:
     rows = connection.execute(
         'SELECT l.name, l."unique", l.partial, m.sql FROM pragma_index_list(?) l'
         " LEFT JOIN sqlite_master m ON m.name = l.name WHERE l.origin != 'pk'",
@@ -75,11 +93,19 @@ def _indexes(connection: Connection, table: str) -> dict[str, str]:
     )
     texts = {}
     for name, is_unique, is_partial, sql in rows.fetchall():
-        columns = [row[0] for row in connection.execute("SELECT name FROM pragma_index_info(?)", [name]).fetchall()]
-        is_plain = not is_partial and None not in columns
-        shape = f"({', '.join(columns)})" if is_plain else joined(sql[sql.index("(") :].replace('"', "").split())
+        parts = connection.execute(_INDEXED, [name]).fetchall()
+        is_plain = not is_partial and all(column is not None for column, _, _ in parts)
+        plain = f"({', '.join(_indexed(part, collations) for part in parts)})" if is_plain else ""
+        shape = plain or joined(sql[sql.index("(") :].replace('"', "").split())
         texts[f"UNIQUE {shape}" if is_unique else shape] = f'"{name}"' if sql else ""  # a constraint's is SQLite's own
     return texts
+
+
+def _indexed(part: tuple[str, str, int], collations: Mapping[str, str]) -> str:
+    """A column of an index, with how it is sorted there where that is not how the column is."""
+    column, collation, is_descending = part
+    is_own = collation.upper() == collations.get(column, "BINARY")
+    return joined([column, "" if is_own else f"COLLATE {collation.upper()}", "DESC" if is_descending else ""])
 
 
 def _checks(table: ddl.Table) -> Iterable[str]:
