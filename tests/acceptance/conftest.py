@@ -12,7 +12,7 @@ from service.url import DatabaseUrl
 from tests.support.panel import EMAIL, PASSWORD
 from tests.support.postgresql import free_port
 from tests.support.processes import Process, Start, environment
-from tests.support.site import CHROMIUM, Site
+from tests.support.site import CHROMIUM, PATIENCE, Site
 
 
 @pytest.fixture
@@ -34,7 +34,8 @@ def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
     with sync_api.sync_playwright() as playwright:
         # The sandbox can't start as root or in most containers; the pages are our own.
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE)
+        sync_api.expect.set_options(timeout=PATIENCE)
         yield chromium
         chromium.close()
 

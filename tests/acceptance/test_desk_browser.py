@@ -19,8 +19,6 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests 
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the tests with axe need its rules")
 pytestmark = NEEDS_CHROMIUM
 
-SLOW = 20_000  # ms, for a machine that has other things to do
-
 
 @pytest.fixture
 def talk(site: Site, _copied_sqlite: DatabaseUrl) -> Conversation:
@@ -64,7 +62,7 @@ def scroll(page: Any, to: str) -> None:
 
 
 def shows(page: Any, text: str) -> None:
-    sync_api.expect(page.get_by_text(text, exact=False).last).to_be_visible(timeout=SLOW)
+    sync_api.expect(page.get_by_text(text, exact=False).last).to_be_visible()
 
 
 def test_who_watches_a_transcript_sees_it_go_on_where_they_are(site: Site, talk: Conversation) -> None:
@@ -83,11 +81,11 @@ def test_who_watches_a_transcript_sees_it_go_on_where_they_are(site: Site, talk:
     scroll(watching, "0")
     say(talking, "And now?")
     newer = watching.get_by_role("button", name="New messages")
-    sync_api.expect(newer).to_be_visible(timeout=SLOW)
+    sync_api.expect(newer).to_be_visible()
     assert watching.evaluate("window.scrollY") == 0, "who reads further up is left there"
     shows(talking, "You wrote: “And now?”.")
     newer.click()
-    sync_api.expect(watching.get_by_text("You wrote: “And now?”.")).to_be_in_viewport(timeout=SLOW)
+    sync_api.expect(watching.get_by_text("You wrote: “And now?”.")).to_be_in_viewport()
     sync_api.expect(newer).to_be_hidden()
     assert site.noise == []
 
@@ -111,15 +109,15 @@ def test_an_answer_is_seen_growing_where_one_is_and_typing_goes_on(
         page.goto(f"/talk/{talk.chatbot.id}/{talk.thread}")
         say(page, "When does it leave?")
         growing = page.locator("[data-growing] .said-text")
-        sync_api.expect(growing).to_have_text("The <b>ferry</b>", timeout=SLOW)
+        sync_api.expect(growing).to_have_text("The <b>ferry</b>")
         composer(page).fill("half a sentence")
         go_on.set()
-        sync_api.expect(growing).to_have_text("The <b>ferry</b>\nleaves", timeout=SLOW)
+        sync_api.expect(growing).to_have_text("The <b>ferry</b>\nleaves")
         sync_api.expect(growing).to_be_in_viewport()
         page.screenshot(path=SCREENSHOTS / f"growing-{has_streams}.png")
         assert axe_api.Axe().run(page).response["violations"] == []
         end.set()
-        sync_api.expect(growing).to_have_count(0, timeout=SLOW)
+        sync_api.expect(growing).to_have_count(0)
     last = page.get_by_role("list", name="Messages").get_by_role("listitem").last
     sync_api.expect(last).to_contain_text("The <b>ferry</b>\nleaves at noon.")
     sync_api.expect(last).to_be_in_viewport()
@@ -176,7 +174,7 @@ def test_a_transcript_stops_with_the_session(site: Site, talk: Conversation) -> 
         page.goto(f"/conversations/{talk.id}")
     with connection():
         User.update(session_epoch=User.session_epoch + 1).execute()
-    sync_api.expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=SLOW)
+    sync_api.expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert site.noise == []
 
 

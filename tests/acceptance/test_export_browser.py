@@ -18,7 +18,6 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests 
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the tests with axe need its rules")
 pytestmark = NEEDS_CHROMIUM
 
-SLOW = 20_000  # ms, for a machine that has other things to do
 TALKS = 300
 UNLIMITED, SLOWLY = -1, 500_000  # bytes a second
 EXPORT = "**/conversations/export?*"
@@ -82,14 +81,14 @@ def look(page: Any, name: str) -> None:
 def told(page: Any, words: str) -> None:
     """What a screen reader hears, and everybody sees."""
     status = box(page).get_by_role("status")
-    sync_api.expect(status).to_have_text(re.compile(words), timeout=SLOW)
+    sync_api.expect(status).to_have_text(re.compile(words))
     assert status.text_content() == box(page).locator("[data-said]").text_content()
 
 
 def begin_slowly(page: Any, line: Line) -> None:
     line.limit(SLOWLY)
     export(page)
-    sync_api.expect(box(page).get_by_text(HALF_WAY)).to_be_visible(timeout=SLOW)
+    sync_api.expect(box(page).get_by_text(HALF_WAY)).to_be_visible()
 
 
 def closes_as_menus_do(page: Any) -> None:

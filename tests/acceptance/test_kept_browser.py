@@ -14,8 +14,6 @@ from tests.support.site import NEEDS_CHROMIUM, Site, sign_in, type_password
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 pytestmark = NEEDS_CHROMIUM
 
-SLOW = 20_000  # ms, for a machine that has other things to do
-
 
 @pytest.fixture
 def page(site: Site, furnished_url: DatabaseUrl) -> Any:
@@ -60,5 +58,5 @@ def test_a_transcript_whose_session_ended_leaves_half_a_message_alone(page: Any)
     box = page.get_by_role("textbox", name="Message")
     box.fill("Half a thought")
     end_the_sessions()
-    sync_api.expect(page.get_by_text("your session has ended")).to_be_visible(timeout=SLOW)
+    sync_api.expect(page.get_by_text("your session has ended")).to_be_visible()
     sync_api.expect(box).to_have_value("Half a thought")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from itertools import takewhile
 
 import httpx
 
@@ -11,11 +11,8 @@ from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
 from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, add_user
 from tests.support.postgresql import free_port
-from tests.support.processes import Process, Start, environment
+from tests.support.processes import HANGS, Process, Start, environment
 from tests.support.visitor import Visitor
-
-# The grace that the entrypoint gives to answers under way.
-GRACE = 8
 
 
 def serving(url: DatabaseUrl, start: Start) -> tuple[Process, str]:
@@ -29,7 +26,7 @@ def serving(url: DatabaseUrl, start: Start) -> tuple[Process, str]:
 def signed_in(address: str) -> httpx.Client:
     with Visitor(address) as visitor:
         visitor.sign_in(EMAIL, PASSWORD)
-        return httpx.Client(base_url=address, headers={"Cookie": visitor.cookie}, timeout=GRACE + 5)
+        return httpx.Client(base_url=address, headers={"Cookie": visitor.cookie}, timeout=HANGS)
 
 
 @ONE_ENGINE
@@ -39,10 +36,9 @@ def test_a_stop_does_not_wait_for_those_who_follow_a_transcript(service_database
     with signed_in(address) as http, http.stream("GET", f"/conversations/{conversation.id}/live") as response:
         lines = response.iter_lines()
         assert next(lines) == "retry: 2000"
-        began = time.monotonic()
-        assert panel.terminated(GRACE + 5) == 0
-        assert time.monotonic() - began < GRACE
-        assert not [line for line in lines if line.startswith("event: gone")], "the browser comes back by itself"
+        assert panel.terminated() == 0
+        rest = list(lines)  # one that the panel had waited for until it lost patience would break off: an error
+        assert not [line for line in rest if line.startswith("event: gone")], "the browser comes back by itself"
 
 
 @ONE_ENGINE
@@ -56,6 +52,5 @@ def test_what_is_said_is_there_within_a_moment(service_database: DatabaseUrl, st
         while next(lines) != "event: news":
             pass
         said = Message.create(chatbot=chatbot, conversation=conversation, role="user", user=User.get(), content="Hello")
-        began = time.monotonic()
-        while f'id="message-{said.id}"' not in next(lines):
-            assert time.monotonic() - began < GRACE
+        before = list(takewhile(lambda line: f'id="message-{said.id}"' not in line, lines))
+        assert before.count(":") <= 1, "where nothing is new, that is said every ten seconds"

@@ -14,7 +14,7 @@ from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, reloaded, send
 from tests.support.panel import ONE_ENGINE
 from tests.support.postgresql import free_port
-from tests.support.processes import Process, Start, environment, eventually
+from tests.support.processes import HANGS, Process, Start, environment, eventually
 
 SPOKEN_FIRST = ("admin-panel: starting", "bot: starting")
 
@@ -33,7 +33,7 @@ def test_the_panels_log_is_one_object_a_line_and_tells_each_request_without_its_
     port = free_port()
     panel = start("entrypoints/admin-panel.sh", env=environment(service_database, LOG_FORMAT="json", PORT=str(port)))
     panel.serves(port)
-    httpx.get(f"http://127.0.0.1:{port}/sign-in?q=private")
+    httpx.get(f"http://127.0.0.1:{port}/sign-in?q=private", timeout=HANGS)
     eventually(lambda: '"/sign-in"' in panel.output)
     assert panel.terminated() == 0
     told = events(panel)
@@ -64,5 +64,5 @@ def test_the_workers_log_says_of_each_line_what_it_is_about(service_database: Da
 @ONE_ENGINE
 def test_on_a_laptop_it_is_text(service_database: DatabaseUrl, start: Start, form: str) -> None:
     bot = start("entrypoints/bot.sh", env=environment(service_database, LOG_FORMAT=form))
-    bot.says("Z INFO Worker ")
+    bot.says("Z INFO No TELEGRAM_BOT_TOKEN: serving")
     assert bot.terminated() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import shlex
 import signal
 import socket
@@ -46,7 +47,7 @@ def test_a_second_run_starts_again_and_shows_no_password(service_database: Datab
     first.serves(port)
     first.interrupted()
     second = make_run(start, service_database, port)
-    second.serves(port, seconds=10)
+    second.serves(port)
     assert "only this once" not in second.output
 
 
@@ -54,6 +55,18 @@ def test_the_data_is_for_its_owner_only(sqlite_url: DatabaseUrl, start: Start) -
     port = free_port()
     make_run(start, sqlite_url, port).serves(port)
     assert stat.S_IMODE((ROOT / "data").stat().st_mode) == 0o700
+
+
+class Screen:
+    """What a terminal shows, without waiting for more of it."""
+
+    def __init__(self, terminal: int) -> None:
+        self._terminal, self._told = terminal, b""
+
+    def told(self) -> bytes:
+        while select.select([self._terminal], [], [], 0)[0]:
+            self._told += os.read(self._terminal, 4096)
+        return self._told
 
 
 def test_closing_the_terminal_ends_panel_and_worker(sqlite_url: DatabaseUrl) -> None:
@@ -65,13 +78,12 @@ def test_closing_the_terminal_ends_panel_and_worker(sqlite_url: DatabaseUrl) -> 
         # Under a shell, as a person's is: the kernel tells the shell, and with its end all in the foreground.
         typed = shlex.join([*MAKE_RUN, f"PORT={port}"])
         os.execvpe("sh", ["sh", "-c", f"{typed}; exit"], environment(sqlite_url))
-    told = b""
-    while b"bot: starting" not in told or answer(port, "/healthz") != 200:
-        told += os.read(terminal, 4096)
-    started = re.findall(rb"started \(pid=(\d+)\)", told)
+    screen = Screen(terminal)
+    eventually(lambda: b"bot: starting" in screen.told() and answer(port, "/healthz") == 200)
+    started = re.findall(rb"started \(pid=(\d+)\)", screen.told())
     assert len(started) == 2
     os.close(terminal)
-    eventually(lambda: not any(Path("/proc", pid.decode()).exists() for pid in started), seconds=15)
+    eventually(lambda: not any(Path("/proc", pid.decode()).exists() for pid in started))
     assert answer(port, "/healthz") == 0
     os.waitpid(shell, 0)
 

@@ -43,10 +43,10 @@ def test_an_operator_signs_in_publishes_a_version_and_is_answered_by_the_worker(
     sync_api.expect(page.get_by_text("waiting for the bot worker…")).to_be_visible()
     composer(page).fill("half a sentence")
     site.start_worker()
-    sync_api.expect(page.get_by_text("Answer like a lighthouse.")).to_be_visible(timeout=20_000)
+    sync_api.expect(page.get_by_text("Answer like a lighthouse.")).to_be_visible()
     assert composer(page).input_value() == "half a sentence", "the answer left the form alone"
     say(page, "And now?")
-    sync_api.expect(page.get_by_text("You wrote: “And now?”.")).to_be_visible(timeout=20_000)
+    sync_api.expect(page.get_by_text("You wrote: “And now?”.")).to_be_visible()
     page.screenshot(path=SCREENSHOTS / "talk.png")
 
     page.get_by_role("link", name="Conversations").click()
@@ -61,7 +61,7 @@ def test_without_javascript_the_page_loads_itself_again_until_the_answer_is_ther
     site.start_worker()
     page.goto("/talk/")
     say(page, "Is anybody there?")
-    sync_api.expect(page.get_by_text(re.compile("You wrote: “Is anybody there"))).to_be_visible(timeout=20_000)
+    sync_api.expect(page.get_by_text(re.compile("You wrote: “Is anybody there"))).to_be_visible()
     assert page.locator("noscript").count() == 0, "it stops when there is nothing to wait for"
     assert site.noise == []
 

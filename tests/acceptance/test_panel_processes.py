@@ -14,7 +14,7 @@ import pytest
 from service.url import DatabaseUrl
 from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, add_user
 from tests.support.postgresql import free_port
-from tests.support.processes import Process, Start, environment, eventually
+from tests.support.processes import HANGS, Process, Start, environment, eventually
 from tests.support.visitor import Visitor
 
 
@@ -58,14 +58,14 @@ def test_who_has_signed_in_at_one_process_is_known_to_the_other(panel: Process, 
     with held(first):
         headers = signed_in(port)
     with held(second):
-        assert httpx.get(f"http://127.0.0.1:{port}/account/", headers=headers).status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/account/", headers=headers, timeout=HANGS).status_code == 200
 
 
 @ONE_ENGINE
 def test_an_address_may_hold_as_much_as_the_fields_of_a_filter_take(panel: Process, port: int) -> None:
     address = f"http://127.0.0.1:{port}/studio/rows/messages"
     wanted = {"column": "content", "op": "contains", "value": "م" * 1000}
-    asked = httpx.get(address, params=wanted, headers=signed_in(port))
+    asked = httpx.get(address, params=wanted, headers=signed_in(port), timeout=HANGS)
     assert asked.status_code == 200, panel.output
 
 
@@ -75,7 +75,7 @@ def test_a_process_that_dies_is_replaced_and_nobody_has_to_sign_in_again(panel: 
     os.kill(first, signal.SIGKILL)
     eventually(lambda: len(set(children(panel)) - {first}) == 2)
     with held(second):
-        assert httpx.get(f"http://127.0.0.1:{port}/account/", headers=headers, timeout=20).status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/account/", headers=headers, timeout=HANGS).status_code == 200
 
 
 @ONE_ENGINE

@@ -7,7 +7,7 @@ import pytest
 
 from service.url import DatabaseUrl
 from tests.support.postgresql import free_port
-from tests.support.processes import Start, environment
+from tests.support.processes import HANGS, Start, environment
 
 
 @pytest.mark.parametrize(("proxies", "is_believed"), [("", False), ("1", True)])
@@ -18,6 +18,8 @@ def test_https_is_believed_from_a_counted_proxy_alone(
     port = free_port()
     env = environment(furnished_url, PORT=str(port), SECRET_KEY="a key of the tests", TRUSTED_PROXIES=proxies)
     start("entrypoints/admin-panel.sh", env=env).serves(port)
-    headers = httpx.get(f"http://127.0.0.1:{port}/sign-in", headers={"X-Forwarded-Proto": "https"}).headers
+    headers = httpx.get(
+        f"http://127.0.0.1:{port}/sign-in", headers={"X-Forwarded-Proto": "https"}, timeout=HANGS
+    ).headers
     assert ("; Secure" in headers["set-cookie"]) == is_believed
     assert ("strict-transport-security" in headers) == is_believed

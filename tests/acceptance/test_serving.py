@@ -3,64 +3,88 @@
 from __future__ import annotations
 
 import socket
-import statistics
-import time
 import urllib.request
 from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
-from service.admin.server import AT_ONCE, BRIEF
+from service.admin.server import AT_ONCE
 from service.url import DatabaseUrl
 from tests.support.postgresql import free_port
-from tests.support.processes import Start, answer, environment, eventually
+from tests.support.processes import HANGS, Start, answer, environment, eventually
 
-SERVER = ("--config", "python:service.admin.server", "--workers", "2", "--threads", "12", "--keep-alive", "0")
-LINGERS = 2  # seconds, that gunicorn gives a client to close its end
+SERVER = ("--workers", "2", "--threads", "12", "--keep-alive", "0", "--no-control-socket")
+Serve = Callable[[str], str]
 
 
 @pytest.fixture
-def address(start: Start) -> str:
-    port = free_port()
-    command = ("gunicorn", "tests.support.dawdling_app:app", "--bind", f"127.0.0.1:{port}", "--no-control-socket")
-    start(*command, *SERVER, env=environment(DatabaseUrl("sqlite", ":memory:")))
-    eventually(lambda: answer(port, "/0") == 200)
-    return f"http://127.0.0.1:{port}"
+def gate(tmp_path: Path) -> Path:
+    (tmp_path / "gate").mkdir()
+    return tmp_path / "gate"
 
 
-def ask(address: str, seconds: float) -> tuple[int, int]:
-    """By which process, and how many it had in hand."""
-    with urllib.request.urlopen(f"{address}/{seconds}", timeout=30) as response:
-        process, in_hand = response.read().split()
-    return int(process), int(in_hand)
+@pytest.fixture
+def serve(start: Start, gate: Path) -> Serve:
+    """Serves with this configuration; the address."""
+
+    def begin(config: str) -> str:
+        port = free_port()
+        command = ("gunicorn", "tests.support.dawdling_app:app", "--bind", f"127.0.0.1:{port}", *SERVER)
+        env = environment(DatabaseUrl("sqlite", ":memory:"), TEST_GATE=str(gate))
+        start(*command, "--config", f"python:{config}", env=env)
+        eventually(lambda: answer(port, "/") == 200)
+        return f"http://127.0.0.1:{port}"
+
+    return begin
 
 
-def test_a_process_takes_in_only_what_it_has_time_for(address: str) -> None:
-    with ThreadPoolExecutor(16) as crowd:
-        answers = list(crowd.map(lambda _: ask(address, 0.02), range(320)))
-    assert statistics.median(in_hand for _, in_hand in answers) <= AT_ONCE
-    shares = Counter(process for process, _ in answers).values()
-    assert len(shares) == 2
-    assert min(shares) > 0.25 * len(answers)
+@contextmanager
+def asked(address: str, gate: Path, times: int) -> Iterator[list[Future[bytes]]]:
+    """Requests that come at once, and all end with the block."""
+    with ThreadPoolExecutor(times) as crowd:
+        try:
+            yield [crowd.submit(ask, f"{address}/{number}") for number in range(times)]
+        finally:
+            (gate / "open").touch()
 
 
-def test_who_does_not_hang_up_keeps_nobody_waiting(address: str) -> None:
-    host, _, port = address.removeprefix("http://").partition(":")
-    began = time.monotonic()
+def ask(address: str) -> bytes:
+    with urllib.request.urlopen(address, timeout=2 * HANGS) as response:
+        said: bytes = response.read()
+        return said
+
+
+def in_hand(gate: Path) -> list[tuple[str, str]]:
+    """Which process is at which request."""
+    return [(process, name) for process, _, name in (path.name.partition(" ") for path in gate.iterdir()) if name]
+
+
+def test_a_process_takes_in_only_what_it_has_time_for(serve: Serve, gate: Path) -> None:
+    address = serve("tests.support.unhurried_server")
+    with asked(address, gate, 5 * AT_ONCE):
+        for _ in range(3 * AT_ONCE):
+            taken = eventually(lambda: now if len(now := in_hand(gate)) == 2 * AT_ONCE else [])
+            assert set(Counter(process for process, _ in taken).values()) == {AT_ONCE}
+            (gate / taken[0][1]).touch()
+            eventually(lambda: taken[0] not in in_hand(gate))  # noqa: B023
+
+
+def test_who_does_not_hang_up_keeps_nobody_waiting(serve: Serve) -> None:
+    host, _, port = serve("tests.support.unhurried_server").removeprefix("http://").partition(":")
     with ExitStack() as kept:
         for _ in range(8):
-            client = kept.enter_context(socket.create_connection((host, int(port)), timeout=30))
-            client.sendall(b"GET /0 HTTP/1.1\r\nHost: panel\r\n\r\n")
+            client = kept.enter_context(socket.create_connection((host, int(port)), timeout=HANGS))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: panel\r\n\r\n")
             assert client.recv(4096).startswith(b"HTTP/1.1 200")
-    assert time.monotonic() - began < LINGERS
 
 
-def test_those_that_take_long_leave_room_for_others(address: str) -> None:
-    with ThreadPoolExecutor(10) as crowd:
-        slow: list[Future[tuple[int, int]]] = [crowd.submit(ask, address, 5) for _ in range(10)]
-        time.sleep(4 * BRIEF)
-        ask(address, 0)
+def test_those_that_take_long_leave_room_for_others(serve: Serve, gate: Path) -> None:
+    address = serve("service.admin.server")
+    with asked(address, gate, 5 * AT_ONCE) as slow:
+        assert ask(f"{address}/") == b"Done."
+        eventually(lambda: len(in_hand(gate)) == len(slow))
         assert not any(one.done() for one in slow)
-        assert max(one.result()[1] for one in slow) > AT_ONCE

@@ -17,11 +17,11 @@ from service.api import tokens
 from service.models import DONE, InboxItem, Message, User
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot, transcript
-from tests.support.endpoint import Endpoint, Pause, Reply, Until, UntilLeft, delta, endpoint, event, saying
+from tests.support.endpoint import Endpoint, Reply, Until, UntilLeft, delta, endpoint, event, saying
 from tests.support.panel import ONE_ENGINE, add_user
 from tests.support.postgresql import free_port
-from tests.support.processes import Start, environment, eventually
-from tests.support.workers import Workers, workers
+from tests.support.processes import HANGS, Start, environment, eventually
+from tests.support.workers import LONG, Workers, workers
 
 ANSWER = "The ferry leaves at noon."
 
@@ -38,7 +38,7 @@ def program(service_database: DatabaseUrl, start: Start) -> Iterator[httpx.Clien
     env = environment(service_database, SECRET_KEY="of the tests", PORT=str(port))
     start("entrypoints/admin-panel.sh", env=env).serves(port)
     headers = {"Authorization": f"Bearer {tokens.issue(add_user(), 'Test', tokens.SCOPES).key}"}
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}/api", headers=headers, timeout=20) as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}/api", headers=headers, timeout=HANGS) as client:
         yield client
 
 
@@ -66,11 +66,11 @@ def _events(lines: Iterator[str]) -> Iterator[Event]:
             fields = {}
 
 
-def asked(program: httpx.Client, server: Endpoint, worker: Workers) -> Any:
+def asked(program: httpx.Client, server: Endpoint, worker: Workers, lease: str = LONG) -> Any:
     """The question is sent, by a stream that is to be opened."""
     config = {"base_url": server.base, "api_key_env": "TEST_API_KEY"}
     chatbot = make_chatbot(user=User.get(), model_provider="openai", model_name="small", config=config)
-    worker.start(TEST_API_KEY="sk-of-the-tests")
+    worker.start(TEST_API_KEY="sk-of-the-tests", LEASE_SECONDS=lease)
     return followed(program, "POST", "/chat/stream", json={"chatbot_id": chatbot.id, "message": "When?"})
 
 
@@ -108,7 +108,7 @@ def test_the_first_words_are_seen_before_the_last_are_written_by_all_who_follow(
 def test_a_worker_that_is_killed_is_followed_by_one_that_begins_anew(program: httpx.Client, started: Workers) -> None:
     broken_off = Reply((event(delta(content="The bus")), UntilLeft(b": wait\n\n")))
     replies = (broken_off, saying("The ferry leaves", " at noon."))
-    with endpoint(*replies) as server, asked(program, server, started) as events:
+    with endpoint(*replies) as server, asked(program, server, started, lease="1") as events:
         assert up_to_text(events).data["text"] == "The bus"
         started.processes[0].send_signal(signal.SIGKILL)
         started.start(TEST_API_KEY="sk-of-the-tests")
@@ -127,7 +127,7 @@ def test_who_takes_nothing_for_a_while_holds_up_nobody_and_gets_all_of_it(
 ) -> None:
     seen = threading.Event()
     chunk = event(delta(content="🐙 and so on " * 400))
-    long = Reply((chunk, Until(seen), *(chunk, Pause(0.01)) * 50, event(delta("stop")), event("[DONE]")))
+    long = Reply((chunk, Until(seen), *(chunk,) * 50, event(delta("stop")), event("[DONE]")))
     with endpoint(long) as server, asked(program, server, started) as events:
         first = up_to_text(events)
         seen.set()

@@ -18,11 +18,11 @@ from service.migrate.patience import Patience
 from service.migrate.runner import deploy, resolve
 from service.migrate.session import Target
 from service.url import ROOT, DatabaseUrl
-from tests.support.blockers import Meanwhile
+from tests.support.blockers import meanwhile
 from tests.support.migrations import rows, write
 from tests.support.panel import ONE_ENGINE, Browser, panel, signed_in
 from tests.support.postgresql import Server
-from tests.support.processes import environment, eventually, run
+from tests.support.processes import HANGS, environment, eventually, run
 
 NEWEST = max(path.stem for path in (ROOT / "migrations").glob("[0-9]*.py"))
 NEXT = """
@@ -209,8 +209,9 @@ def test_a_deploy_that_had_to_wait_says_for_how_long_and_for_whom(
     browser: Browser, folder: Path, service_database: DatabaseUrl
 ) -> None:
     write(folder, "900_quays", 'migrator.sql("ALTER TABLE personas ADD COLUMN quay INTEGER")')
-    aim = Target(service_database, folder, patience=Patience(lock_timeout=20))
-    (wait,) = deploy(aim._replace(tell=Meanwhile(service_database, "personas").tell)).done[0].waits
+    with meanwhile(service_database, "personas") as blocker:
+        aim = Target(service_database, folder, patience=Patience(lock_timeout=HANGS), tell=blocker.tell)
+        (wait,) = deploy(aim).done[0].waits
     waited = f"{wait.seconds * 1000:.0f} ms" if wait.seconds < 1 else f"{wait.seconds:.1f} s"
     page = browser.read("/migrations/")
     assert f"{waited} waiting</span>" in page

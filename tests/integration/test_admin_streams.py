@@ -12,6 +12,7 @@ from service.database import proxy
 from service.models import Chatbot, Conversation, CreatorUser, User
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
+from tests.support.clock import Clock
 from tests.support.live import Stream, talk, work
 from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
 
@@ -25,19 +26,6 @@ def app(service_database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> Flask
 @pytest.fixture
 def chatbot(browser: Browser) -> Chatbot:
     return make_chatbot(title="Helper")
-
-
-class Clock:
-    """Goes on by nothing but what is slept, so that a busy machine has all the time there is."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @ONE_ENGINE

@@ -17,6 +17,7 @@ from service.models.base import utc_now
 from service.url import DatabaseUrl
 from tests.support.api import Program, answered, error_of, program, worker
 from tests.support.chat import make_chatbot, transcript
+from tests.support.clock import Clock
 from tests.support.panel import ONE_ENGINE, add_user, panel
 
 UNUSABLE: tuple[dict[str, Any], ...] = (
@@ -186,7 +187,13 @@ def test_where_too_many_wait_the_message_is_stored_and_the_address_given(caller:
 @ONE_ENGINE
 def test_no_connection_is_held_while_one_waits(caller: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[bool] = []
-    monkeypatch.setattr("service.api.replies.time.sleep", lambda _seconds: held.append(not proxy.obj.is_closed()))
+
+    class Looking(Clock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            held.append(not proxy.obj.is_closed())
+
+    monkeypatch.setattr("service.api.replies.time", Looking())
     proxy.obj.close()
     say(caller, wait=0.1)
     assert held
@@ -224,8 +231,7 @@ def test_a_stream_tells_how_far_it_is_and_ends_with_the_answer(caller: Program) 
 def test_a_stream_says_that_it_lives_and_ends_when_it_takes_too_long(
     caller: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replies, "BEAT", 0.05)
-    monkeypatch.setattr("service.api.streams.LONGEST", 0.3)
+    monkeypatch.setattr("service.api.replies.time", Clock())
     text = caller.post("/chat/stream", {"chatbot_id": 1, "message": "Hello"}).text
     assert ": still there\n\n" in text
     assert [name for name, _data in events(text)] == ["queued", "late"]

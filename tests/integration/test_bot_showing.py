@@ -22,7 +22,7 @@ from service.models import DONE, FollowedThread, InboxItem
 from service.models.base import utc_now
 from tests.support.chat import make_chatbot, reloaded, send, transcript
 from tests.support.panel import ONE_ENGINE
-from tests.support.processes import eventually
+from tests.support.processes import HANGS, eventually
 from tests.support.statements import Statements, heard
 from tests.support.workers import Workers
 
@@ -88,7 +88,7 @@ class Writing:
     def end(self) -> None:
         for _ in range(len(self.provider.pieces) + 1):
             self.go_on()
-        self.thread.join(10)
+        self.thread.join(HANGS)
         assert not self.thread.is_alive()
 
 
@@ -175,7 +175,7 @@ def test_an_answer_that_nobody_follows_costs_no_statement(statements: Statements
 def test_an_answer_that_is_there_at_once_costs_none_either(
     statements: Statements, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(showing, "EVERY", 0.2)
+    monkeypatch.setattr(showing, "EVERY", HANGS)
     asked()
     statements.asked.clear()
     lease = taken()
@@ -260,7 +260,7 @@ def test_a_killed_worker_leaves_what_it_wrote_until_the_next_one_begins_anew(sta
     chatbot = make_chatbot(model_provider="gated")
     following.follow(chatbot.id, "panel", "one")
     item = send(chatbot, "Hello")
-    first = started.start()
+    first = started.start(LEASE_SECONDS="1")
     eventually(lambda: following.written(item.id) == "Answer to")
     first.send_signal(signal.SIGKILL)
     first.wait()
@@ -278,9 +278,9 @@ def test_a_worker_that_stops_takes_away_what_it_gives_back(started: Workers) -> 
     chatbot = make_chatbot(model_provider="endless")
     following.follow(chatbot.id, "panel", "one")
     item = send(chatbot, "Hello")
-    process = started.start(TEST_DRAIN_SECONDS="0.2", LEASE_SECONDS="60")
+    process = started.start(TEST_DRAIN_SECONDS="0.2")
     eventually(lambda: following.written(item.id) == "Let me think")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(HANGS) == 0
     assert "is not shown" not in started.log
     assert reloaded(item).attempts == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import time
+from datetime import datetime
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from service.database import proxy
 from service.models import DONE, LEASED, QUEUED, Conversation, InboxItem, Message
 from tests.support.chat import asked, make_chatbot, reloaded, send, transcript
 from tests.support.postgresql import Server, free_port
-from tests.support.processes import answer, eventually
+from tests.support.processes import HANGS, answer, eventually
 from tests.support.workers import Workers
 
 on_sqlite = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
@@ -22,6 +23,12 @@ on_postgresql = pytest.mark.parametrize("service_database", ["postgresql"], indi
 
 def is_answered(item: InboxItem) -> bool:
     return reloaded(item).state == DONE
+
+
+def leased_until(item: InboxItem) -> datetime:
+    found = reloaded(item).leased_until
+    assert found is not None
+    return found
 
 
 def test_a_message_is_answered_by_a_worker(started: Workers) -> None:
@@ -38,7 +45,7 @@ def test_the_log_tells_what_is_served_and_what_was_done_without_texts(started: W
     process = started.start()
     eventually(lambda: is_answered(item))
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(HANGS) == 0
     assert "INFO No TELEGRAM_BOT_TOKEN: serving the panel's channel only." in started.log
     assert re.search(rf"Z INFO inbox {item.id}: answered by message \d+ of conversation \d+, attempt 1", started.log)
     assert "INFO SIGTERM: finishing what is in hand." in started.log
@@ -63,7 +70,7 @@ def test_two_workers_answer_each_thread_in_order_and_different_threads_at_the_sa
 
 def test_a_worker_killed_in_the_middle_of_an_answer_is_replaced_and_the_person_answered_once(started: Workers) -> None:
     item = send(make_chatbot(model_provider="gated"), "Hello")
-    victim = started.start()
+    victim = started.start(LEASE_SECONDS="1")
     eventually(lambda: started.at_work() == [(victim.pid, "Hello")])
     victim.kill()
     victim.wait()
@@ -77,12 +84,13 @@ def test_a_worker_killed_in_the_middle_of_an_answer_is_replaced_and_the_person_a
 
 def test_a_lease_outlives_its_length_while_the_provider_works(started: Workers) -> None:
     item = send(make_chatbot(model_provider="gated"), "Hello")
-    slow = started.start(LEASE_SECONDS="0.4")
+    slow = started.start(LEASE_SECONDS="5")
     eventually(lambda: started.at_work() == [(slow.pid, "Hello")])
-    started.start(LEASE_SECONDS="0.4")
+    first = leased_until(item)
+    started.start()
+    eventually(lambda: leased_until(item) > first)
     other = send(make_chatbot(), "Is the other worker awake?", thread="other")
     eventually(lambda: is_answered(other))
-    time.sleep(0.6)  # the length of the lease and more, in which nobody may take it over
     started.open_gate()
     eventually(lambda: is_answered(item))
     assert reloaded(item).attempts == 1
@@ -101,7 +109,7 @@ def test_a_worker_that_is_told_to_stop_finishes_its_message_takes_no_other_and_e
     eventually(lambda: "finishing what is in hand" in started.log)
     assert process.poll() is None
     started.open_gate()
-    assert process.wait(10) == 0
+    assert process.wait(HANGS) == 0
     assert is_answered(in_hand)
     assert (reloaded(waiting).state, reloaded(waiting).attempts) == (QUEUED, 0)
 
@@ -109,10 +117,10 @@ def test_a_worker_that_is_told_to_stop_finishes_its_message_takes_no_other_and_e
 @on_sqlite
 def test_what_cannot_be_finished_in_time_is_given_back_for_another_worker(started: Workers) -> None:
     item = send(make_chatbot(model_provider="gated"), "Hello")
-    process = started.start(TEST_DRAIN_SECONDS="0.3", LEASE_SECONDS="60")
+    process = started.start(TEST_DRAIN_SECONDS="0.3")
     eventually(lambda: len(started.at_work()) == 1)
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(HANGS) == 0
     assert (reloaded(item).state, reloaded(item).attempts) == (QUEUED, 0)
     assert f"inbox {item.id}: not finished in time; given back" in started.log
     assert Message.select().count() == 0
@@ -124,7 +132,7 @@ def test_a_worker_survives_a_restart_of_the_database_with_a_message_in_hand(
 ) -> None:
     chatbot = make_chatbot(model_provider="gated")
     item = send(chatbot, "Hello")
-    process = started.start(LEASE_SECONDS="60")
+    process = started.start()
     eventually(lambda: len(started.at_work()) == 1)
     proxy.obj.close()
     postgresql_server.stop()
@@ -153,14 +161,16 @@ def test_a_worker_that_starts_before_the_database_waits_for_it(started: Workers,
 
 def test_an_idle_worker_answers_a_new_message_soon(started: Workers) -> None:
     chatbot = make_chatbot()
-    first = send(chatbot, "Are you up?")
     started.start()
-    eventually(lambda: is_answered(first))
-    time.sleep(0.3)  # so that it has gone to sleep
+    seconds_until_answered(send(chatbot, "Are you up?"))
+    took = [seconds_until_answered(send(chatbot, f"Hello {number}")) for number in range(4)]
+    assert min(took) < 0.7, "it looks by itself only once a second; that the machine pauses every time is unlikely"
+
+
+def seconds_until_answered(item: InboxItem) -> float:
     began = time.monotonic()
-    item = send(chatbot, "Hello")
     eventually(lambda: is_answered(item))
-    assert time.monotonic() - began < 0.7
+    return time.monotonic() - began
 
 
 @on_sqlite
@@ -172,11 +182,16 @@ def test_the_port_tells_of_health_and_of_work(started: Workers) -> None:
     health = httpx.get(f"http://127.0.0.1:{port}/healthz")
     assert (health.status_code, health.json()["status"]) == (200, "ok")
     assert set(health.json()["quiet_seconds"]) == {"inbox", "jobs"}
-    metrics = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-    assert 'slipway_done_total{queue="inbox"} 1.0' in metrics
+    metrics = eventually(lambda: counted(port, 'slipway_done_total{queue="inbox"} 1.0'))
     assert 'slipway_queue_depth{queue="inbox"} 0.0' in metrics
     assert "private" not in metrics
     assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 404
+
+
+def counted(port: int, line: str) -> str:
+    """All that is counted, once it says this: an answer is stored before it counts."""
+    told = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    return told if line in told else ""
 
 
 @on_sqlite
@@ -191,15 +206,23 @@ def test_a_port_that_is_taken_costs_the_view_and_not_the_worker(started: Workers
     assert second.poll() is None
 
 
+def illness(port: int) -> str:
+    """Why a restart is due, as the port tells; empty where all is well, or nobody listens yet."""
+    try:
+        told = httpx.get(f"http://127.0.0.1:{port}/healthz")
+    except httpx.TransportError:
+        return ""
+    return str(told.json()["reason"]) if told.status_code == 503 else ""
+
+
+@on_sqlite
 def test_a_loop_that_hangs_is_named_and_its_worker_ends_so_that_it_is_started_anew(started: Workers) -> None:
     item = send(make_chatbot(model_provider="deaf"), "Hello")
     port = free_port()
-    settings = {"ANSWER_SECONDS": "1", "TEST_GRACE_SECONDS": "0.5", "TEST_DRAIN_SECONDS": "1.5"}
+    settings = {"ANSWER_SECONDS": "1", "TEST_GRACE_SECONDS": "0.5", "TEST_DRAIN_SECONDS": "5"}
     process = started.start(WORKER_PORT=str(port), **settings)
-    eventually(lambda: answer(port, "/healthz") == 503)
-    reason = httpx.get(f"http://127.0.0.1:{port}/healthz").json()["reason"]
-    assert reason.startswith("The loop for inbox has not moved for ")
-    assert process.wait(10) == 1
+    assert eventually(lambda: illness(port)).startswith("The loop for inbox has not moved for ")
+    assert process.wait(HANGS) == 1
     assert "Stopping, so that the worker is started anew." in started.log
     assert reloaded(item).attempts == 1, "the attempt counts, or the message would end every worker for ever"
     assert f"inbox {item.id}: not finished in time; given back" not in started.log
@@ -207,10 +230,10 @@ def test_a_loop_that_hangs_is_named_and_its_worker_ends_so_that_it_is_started_an
 
 def test_a_worker_that_is_told_to_stop_does_not_wait_for_a_provider_that_hangs(started: Workers) -> None:
     item = send(make_chatbot(model_provider="deaf"), "Hello")
-    process = started.start(TEST_DRAIN_SECONDS="0.3", LEASE_SECONDS="60")
+    process = started.start(TEST_DRAIN_SECONDS="0.3")
     eventually(lambda: reloaded(item).state == LEASED)
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(HANGS) == 0
     assert (reloaded(item).state, reloaded(item).attempts) == (QUEUED, 0)
 
 
@@ -218,5 +241,5 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_a_provider_that_hangs(s
 @pytest.mark.parametrize("value", ["soon", "0"])
 def test_a_bad_setting_stops_the_start_and_names_the_variable(started: Workers, value: str) -> None:
     process = started.start(LEASE_SECONDS=value)
-    assert process.wait(10) == 2
+    assert process.wait(HANGS) == 2
     assert started.log == f"LEASE_SECONDS is {value!r}; use a number of seconds, such as 30.\n"

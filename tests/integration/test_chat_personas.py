@@ -14,6 +14,7 @@ from service.models import Message, Persona, User
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
 from tests.support.panel import add_user, at_once
+from tests.support.processes import HANGS
 
 MOMENT = 0.1
 
@@ -53,12 +54,12 @@ def test_a_persona_that_speaks_while_it_is_to_be_deleted_stays(user: User) -> No
             time.sleep(MOMENT)
 
     def delete() -> None:
-        is_said.wait(10)
+        is_said.wait(HANGS)
         with connection() as database, writing(database):
             if not personas.has_spoken(persona):
                 Persona.delete().where(Persona.id == persona.id).execute()
 
     with ThreadPoolExecutor() as threads:
         for done in [threads.submit(work) for work in (speak, delete)]:
-            done.result(20)
+            done.result(HANGS)
     assert Message.get().persona == persona

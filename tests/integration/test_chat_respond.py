@@ -208,7 +208,7 @@ def seconds_ago(item: InboxItem, seconds: float) -> InboxItem:
 def test_a_reply_says_how_long_the_person_waited_and_what_it_cost() -> None:
     item = seconds_ago(send(make_chatbot(), "Hello"), 3)
     reply = answer(item, Recorder(chunks=(Usage(100, 7), "Hi.", Usage(20, 3))))
-    assert 3000 <= (reply.duration_ms or 0) < 10_000
+    assert 3000 <= (reply.duration_ms or 0) < 60_000
     assert (reply.input_tokens, reply.output_tokens, reply.error) == (120, 10, None)
 
 

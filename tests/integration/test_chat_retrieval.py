@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from service.chat.retrieval import HEADING
 from service.models import Message
 from tests.support.chat import make_chatbot, send
 from tests.support.endpoint import Reply, UntilLeft, answering_json, endpoint, refusing
+from tests.support.processes import HANGS
 from tests.support.providers import Recorder
 
 pytestmark = [
@@ -140,8 +140,6 @@ def test_the_operators_limits_hold_for_retrieval_too() -> None:
 def test_nobody_waits_for_a_retrieval_when_nobody_waits_for_the_answer(outside: Outside) -> None:
     with endpoint(Reply((UntilLeft(b" "),))) as server:
         item = send(make_chatbot(rag_settings={"url": server.base, "timeout": 60}), "When?")
-        began = time.monotonic()
         with pytest.raises(Cancelled):
             respond(item, {"offline": Recorder()}, lambda: None, outside, is_cancelled=lambda: bool(server.asked))
-        assert server.left.wait(10)
-    assert time.monotonic() - began < 10
+        assert server.left.wait(HANGS)

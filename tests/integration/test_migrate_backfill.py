@@ -77,7 +77,7 @@ migrator.backfill("words", length, batch=3)
 def test_a_killed_backfill_goes_on_exactly_at_the_next_batch(database_url: DatabaseUrl, tmp_path: Path) -> None:
     folder, seen, again = filled(database_url, tmp_path, 10), tmp_path / "seen", tmp_path / "again"
     body = KILLED_AT_8.format(seen=str(seen), again=str(again))
-    write(folder, "002_fill", body, top="atomic = False")
+    write(folder, "002_fill", f"import os\n{body}", top="atomic = False")
     command = ("migrate", "--dir", str(folder), "deploy")
     killed = run(*command, env=environment(database_url))
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -95,20 +95,21 @@ def test_a_killed_backfill_goes_on_exactly_at_the_next_batch(database_url: Datab
 
 def test_kill_9_at_any_moment_repeats_no_batch_and_leaves_none_out(database_url: DatabaseUrl, tmp_path: Path) -> None:
     folder = filled(database_url, tmp_path, 20_000)
-    body = 'migrator.backfill("words", {"hits": pw.SQL("hits + 1")}, batch=100, pause=0.005)'
-    write(folder, "002_fill", body, top="atomic = False")
+    body = 'migrator.backfill("words", {"hits": pw.SQL("hits + 1")}, batch=100, pause=float(os.environ["PAUSE"]))'
+    write(folder, "002_fill", f"import os\n{body}", top="atomic = False")
     command = [sys.executable, "-m", "service.migrate.cli", "--dir", str(folder), "deploy"]
     changed = "SELECT count(*) FROM words WHERE hits > 0"
     before = 0
     for _ in range(3):
-        process = subprocess.Popen(command, env=environment(database_url), stdout=subprocess.DEVNULL)
+        slow = environment(database_url, PAUSE="0.2")
+        process = subprocess.Popen(command, env=slow, stdout=subprocess.DEVNULL)
         eventually(lambda: rows(database_url, changed)[0][0] > before)  # noqa: B023
         process.kill()
         process.wait()
         before = rows(database_url, changed)[0][0]
         assert 0 < before < 20_000
         assert before % 100 == 0
-    assert run(*command, env=environment(database_url)).returncode == 0
+    assert run(*command, env=environment(database_url, PAUSE="0")).returncode == 0
     assert rows(database_url, "SELECT hits, count(*) FROM words GROUP BY hits") == [(1, 20_000)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg2
@@ -18,15 +17,15 @@ from service.migrate.patience import Patience
 from service.migrate.session import Event
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, target, write
-from tests.support.processes import environment, eventually
+from tests.support.processes import HANGS, environment, eventually
 
 HOLD = """
 import sys, time
 from service.migrate.lock import deploy_lock
 from service.url import parse
-with deploy_lock(parse(sys.argv[1]), seconds=5, on_wait=print):
+with deploy_lock(parse(sys.argv[1]), seconds=60, on_wait=print):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -56,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_eight_deploys_at_once_apply_each_migration_once(database_url: DatabaseUrl, folder: Path) -> None:
     deploys = [migrate(database_url, folder) for _ in range(8)]
-    outputs = [deploy.communicate(timeout=60)[0] for deploy in deploys]
+    outputs = [deploy.communicate(timeout=HANGS)[0] for deploy in deploys]
     assert [deploy.returncode for deploy in deploys] == [0] * 8, outputs
     assert len(applied(database_url)) == 5
     assert rows(database_url, "SELECT count(*), sum(n) FROM counts") == [(4, 14)]
@@ -67,7 +66,7 @@ def test_who_waits_says_for_whom_and_gives_up_in_time(database_url: DatabaseUrl,
     process = holder(database_url)
     try:
         told: list[Event] = []
-        with pytest.raises(LockUnavailable, match="still holds the migration lock after 1 s"):
+        with pytest.raises(LockUnavailable, match=r"still holds the migration lock after \d+ s"):
             runner.deploy(target(database_url, folder, lock_wait=0.6, tell=told.append))
         assert told[0].kind == "waiting"
         assert (str(process.pid) in told[0].detail) or ("slipway-migrate-lock" in told[0].detail)
@@ -80,7 +79,7 @@ def test_the_lock_of_a_killed_deploy_is_free_at_once(database_url: DatabaseUrl, 
     process = holder(database_url)
     process.kill()
     process.communicate()
-    assert len(runner.deploy(target(database_url, folder, lock_wait=5)).done) == 5
+    assert len(runner.deploy(target(database_url, folder, lock_wait=HANGS)).done) == 5
 
 
 def test_who_waited_plans_again_and_finds_the_work_done(database_url: DatabaseUrl, folder: Path) -> None:
@@ -90,7 +89,7 @@ def test_who_waited_plans_again_and_finds_the_work_done(database_url: DatabaseUr
         assert second.stdout is not None
         eventually(lambda: "Waiting for another deploy" in second.stdout.readline())  # type: ignore[union-attr]
         process.kill()
-        output, _ = second.communicate(timeout=30)
+        output, _ = second.communicate(timeout=HANGS)
         assert second.returncode == 0, output
     finally:
         process.kill()
@@ -102,9 +101,7 @@ def test_a_no_op_does_not_ask_for_the_lock(database_url: DatabaseUrl, folder: Pa
     runner.deploy(target(database_url, folder))
     process = holder(database_url)
     try:
-        began = time.monotonic()
-        assert runner.deploy(target(database_url, folder, lock_wait=30)).done == ()
-        assert time.monotonic() - began < 5
+        assert runner.deploy(target(database_url, folder, lock_wait=0)).done == ()
     finally:
         process.kill()
         process.communicate()
@@ -166,7 +163,7 @@ def named(url: DatabaseUrl, process: int) -> Connection:
 def test_the_session_of_a_dead_deploy_is_ended_before_its_last_statement_arrives(
     postgresql_url: DatabaseUrl, folder: Path
 ) -> None:
-    dead, alive = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "60"])
+    dead, alive = subprocess.Popen(["true"]), subprocess.Popen(["sleep", "600"])
     dead.wait()
     sessions = [named(postgresql_url, process.pid) for process in (dead, alive)]
     try:

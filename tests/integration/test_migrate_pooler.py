@@ -20,7 +20,7 @@ from service.migrate.patience import Patience
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, target, write
 from tests.support.pgbouncer import pgbouncer
-from tests.support.processes import environment, eventually
+from tests.support.processes import HANGS, environment, eventually
 
 COUNT = 'migrator.sql("UPDATE counts SET n = n + 1")'
 HOLDER = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database"
@@ -65,7 +65,7 @@ def migrate(url: DatabaseUrl, folder: Path, *words: str) -> subprocess.Popen[str
 
 
 def ended(deploy: subprocess.Popen[str]) -> str:
-    return deploy.communicate(timeout=90)[0]
+    return deploy.communicate(timeout=HANGS)[0]
 
 
 @contextmanager
@@ -110,8 +110,8 @@ def test_a_deploy_killed_behind_a_pooler_leaves_no_lock(
         waits_for_row(postgresql_url)
         deploy.kill()
         ended(deploy)
-        eventually(lambda: rows(postgresql_url, HOLDER) == [], seconds=3)
-    runner.deploy(target(pooled_url, folder, lock_wait=5))
+        eventually(lambda: rows(postgresql_url, HOLDER) == [])
+    runner.deploy(target(pooled_url, folder, lock_wait=HANGS))
     assert_each_once(postgresql_url)
 
 
@@ -153,6 +153,6 @@ def test_who_blocks_is_named_through_a_pooler_too(
     pooled_url: DatabaseUrl, postgresql_url: DatabaseUrl, folder: Path
 ) -> None:
     runner.deploy(target(postgresql_url, folder), only=1)
-    patience = Patience(lock_timeout=0.9, attempts=2)
+    patience = Patience(lock_timeout=0.9, attempts=3)
     with held_row(postgresql_url), pytest.raises(MigrationFailed, match=r"Blocked by server process .*reporting"):
         runner.deploy(target(pooled_url, folder, patience=patience))

@@ -108,8 +108,8 @@ def test_a_database_that_is_read_only_is_told_from_one_that_refuses(
 def test_a_limit_of_the_server_is_told_with_the_option_that_lifts_it(
     migrate: Command, postgresql_url: DatabaseUrl, folder: Path
 ) -> None:
-    write(folder, "002_slow", 'migrator.sql("SELECT pg_sleep(0.6)")')
-    rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET statement_timeout = '200ms'")
+    write(folder, "002_slow", 'migrator.sql("SELECT pg_sleep(1.5)")')
+    rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET statement_timeout = '1s'")
     said = migrate(postgresql_url, "deploy")
     assert "reason: canceling statement due to statement timeout\nThe limit is the server's" in said.err
     assert migrate(postgresql_url, "deploy", "--statement-timeout", "30").code == 0

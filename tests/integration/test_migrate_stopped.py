@@ -16,7 +16,7 @@ from service.migrate.connection import connect
 from service.migrate.lock import deploy_lock
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, write
-from tests.support.processes import environment, eventually
+from tests.support.processes import HANGS, environment, eventually
 
 DEPLOY = [sys.executable, "-m", "service.migrate.cli", "--dir"]
 STEPS = "atomic = False"
@@ -44,7 +44,7 @@ class Deploy:
         """Its exit code, and what it said last."""
         with self.running() as process:
             process.send_signal(number)
-            out, said = process.communicate(timeout=20)
+            out, said = process.communicate(timeout=HANGS)
         assert "Traceback" not in said, said
         return process.returncode, (out + said).splitlines()[-1]
 
@@ -55,12 +55,19 @@ class Deploy:
         with subprocess.Popen(words, env=environment(self.url), text=True, **pipes) as process:  # type: ignore[call-overload]
             try:
                 eventually(self.marker.exists)
-                eventually(lambda: self.url.is_sqlite or bool(rows(self.url, _SLEEPING)))
+                eventually(self._is_at_work)
                 yield process
             finally:
                 process.kill()
 
+    def _is_at_work(self) -> bool:
+        """Past reading the file, in which the marker may stand too."""
+        if self.url.is_sqlite:
+            return "migratejournal" in tables(self.url) and bool(rows(self.url, _RUNNING))
+        return bool(rows(self.url, _SLEEPING))
 
+
+_RUNNING = "SELECT 1 FROM migratejournal WHERE migration = '002_b' AND state = 'running'"
 _SLEEPING = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(300)%' AND pid <> pg_backend_pid()"
 
 
@@ -118,13 +125,13 @@ def test_a_rollback_is_told_to_stop_in_the_same_words(deploy: Deploy) -> None:
 
 
 def test_who_waits_for_another_deploy_says_so_too(deploy: Deploy) -> None:
-    with deploy_lock(deploy.url, seconds=5, on_wait=lambda _holder, _seconds: None):
+    with deploy_lock(deploy.url, seconds=HANGS, on_wait=lambda _holder, _seconds: None):
         words = [*DEPLOY, str(deploy.folder), "deploy"]
         with subprocess.Popen(words, env=environment(deploy.url), stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr
             assert process.stderr.readline().startswith("Waiting for another deploy")
             process.terminate()
-            _, said = process.communicate(timeout=20)
+            _, said = process.communicate(timeout=HANGS)
     assert (process.returncode, said) == (143, "Stopped by SIGTERM; what was running is rolled back.\n")
 
 
@@ -168,7 +175,7 @@ def test_a_second_signal_ends_it_at_once(deploy: Deploy) -> None:
         while process.stdout.readline() != "still here\n":
             assert process.poll() is None
         process.terminate()
-        assert process.wait(20) == -signal.SIGTERM
+        assert process.wait(HANGS) == -signal.SIGTERM
 
 
 # A migration that clears up after itself for longer than anybody wants to wait.
@@ -192,7 +199,7 @@ def test_a_deploy_that_is_no_process_of_its_own_leaves_signals_alone(deploy: Dep
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(main(words)))
     thread.start()
-    thread.join(20)
+    thread.join(HANGS)
     assert codes == [0]
     connection = connect(deploy.url)
     assert connection.execute("SELECT count(*) FROM a").fetchone() == (0,)

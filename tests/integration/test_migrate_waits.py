@@ -16,10 +16,11 @@ from service.migrate.patience import Patience
 from service.migrate.session import Event
 from service.migrate.waits import Wait, from_text
 from service.url import DatabaseUrl
-from tests.support.blockers import InBackground, Meanwhile, in_the_way
+from tests.support.blockers import InBackground, in_the_way, meanwhile
+from tests.support.clock import Clock
 from tests.support.migrations import applied, rows, table, target, write
 from tests.support.postgresql import Server
-from tests.support.processes import as_text, eventually
+from tests.support.processes import HANGS, as_text, eventually
 
 CHANGE = 'migrator.sql("ALTER TABLE a ADD COLUMN x INTEGER")'
 UNDO = 'migrator.sql("ALTER TABLE a DROP COLUMN x")'
@@ -43,6 +44,21 @@ def times(url: DatabaseUrl, migration: str) -> tuple[Any, ...]:
     return rows(url, "SELECT duration_ms, waited_ms FROM migratehistory WHERE name = ?", [migration])[0]
 
 
+def waited_meanwhile(url: DatabaseUrl, folder: Path) -> Wait:
+    """What the first migration of a deploy waits, when somebody comes into its way."""
+    with meanwhile(url) as blocker:
+        aim = target(url, folder, patience=Patience(lock_timeout=HANGS), tell=blocker.tell)
+        (wait,) = runner.deploy(aim).done[0].waits
+    return wait
+
+
+@pytest.fixture
+def _is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's time to begin a transaction counts as a wait for others, also where the machine paused in it."""
+    monkeypatch.setattr("service.migrate.connection.time", Clock())
+
+
+@pytest.mark.usefixtures("_is_quick")
 def test_nothing_is_kept_of_a_deploy_that_waited_for_nobody(database_url: DatabaseUrl, folder: Path) -> None:
     outcome = runner.deploy(target(database_url, folder))
     assert outcome.waits == outcome.done[0].waits == ()
@@ -50,6 +66,7 @@ def test_nothing_is_kept_of_a_deploy_that_waited_for_nobody(database_url: Databa
     assert times(database_url, "002_change")[1] is None
 
 
+@pytest.mark.usefixtures("_is_quick")
 def test_the_wait_for_another_deploy_is_kept_with_the_first_attempt_after_it(
     database_url: DatabaseUrl, folder: Path
 ) -> None:
@@ -60,7 +77,7 @@ def test_the_wait_for_another_deploy_is_kept_with_the_first_attempt_after_it(
         time.sleep(0.2)
     (wait,) = deploy.outcome().waits
     assert (wait.cause, wait.tries) == ("deploy", 0)
-    assert 0.1 < wait.seconds < 20
+    assert 0.1 < wait.seconds < HANGS
     assert "process" in wait.whom[0]
     assert kept(database_url, "002_change") == [(wait,)]
     assert kept(database_url, "003_c") == [()]
@@ -71,8 +88,7 @@ def test_the_wait_for_another_deploy_is_kept_with_the_first_attempt_after_it(
 def test_the_wait_for_a_lock_that_was_given_in_time_is_a_part_of_the_duration(
     database_url: DatabaseUrl, folder: Path
 ) -> None:
-    aim = target(database_url, folder, patience=Patience(lock_timeout=20), tell=Meanwhile(database_url).tell)
-    (wait,) = runner.deploy(aim).done[0].waits
+    wait = waited_meanwhile(database_url, folder)
     took, waited = times(database_url, "002_change")
     assert (wait.cause, wait.tries) == ("locks", 0)
     assert 0.1 < wait.seconds <= took / 1000 + 0.01
@@ -88,8 +104,9 @@ def test_a_writer_holds_up_an_sqlite_deploy_before_its_first_migration(sqlite_ur
     runner.deploy(target(sqlite_url, tmp_path / "m"))
     write(tmp_path / "m", "002_b", table("b"))
     told: list[Event] = []
-    Meanwhile(sqlite_url, seconds=0.7).begin()
-    outcome = runner.deploy(target(sqlite_url, tmp_path / "m", tell=told.append))
+    with meanwhile(sqlite_url) as blocker:
+        blocker.begin()
+        outcome = runner.deploy(target(sqlite_url, tmp_path / "m", tell=told.append))
     (wait,) = outcome.waits
     assert (wait.cause, wait.whom) == ("locks", ())
     assert told[0] == Event("waited", seconds=wait.seconds, waits=(wait,))
@@ -145,16 +162,16 @@ def test_a_batch_that_waited_for_somebody_is_told_with_its_migration(database_ur
     migrator.backfill(A, {"n": 1})
     """
     write(folder, "002_fill", body, top="atomic = False")
-    aim = target(database_url, folder, patience=Patience(lock_timeout=20), tell=Meanwhile(database_url).tell)
-    (wait,) = runner.deploy(aim).done[0].waits
+    wait = waited_meanwhile(database_url, folder)
     assert wait.seconds > 0.1
     assert kept(database_url, "002_fill") == [(wait,)]
 
 
 def test_a_rollback_keeps_its_waits_too(database_url: DatabaseUrl, folder: Path) -> None:
-    aim, blocker = target(database_url, folder, patience=Patience(lock_timeout=20)), Meanwhile(database_url)
+    aim = target(database_url, folder, patience=Patience(lock_timeout=HANGS))
     runner.deploy(aim)
-    (wait,) = runner.rollback(aim, confirm=lambda _names: blocker.begin()).done[0].waits
+    with meanwhile(database_url) as blocker:
+        (wait,) = runner.rollback(aim, confirm=lambda _names: blocker.begin()).done[0].waits
     assert wait.seconds > 0.1
     assert kept(database_url, "002_change") == [(), (wait,)]
 
@@ -164,7 +181,7 @@ def test_the_wait_for_a_database_that_starts_is_kept(
 ) -> None:
     write(tmp_path / "m", "001_a", table("a"))
     postgresql_server.stop()
-    deploy = InBackground(runner.deploy, target(postgresql_url, tmp_path / "m", database_wait=60))
+    deploy = InBackground(runner.deploy, target(postgresql_url, tmp_path / "m", database_wait=HANGS))
     eventually(lambda: deploy.has_told("connecting"))
     postgresql_server.start()
     (wait,) = deploy.outcome().waits
@@ -217,8 +234,7 @@ def test_status_and_journal_say_what_was_waited_for(
         assert main(["--database-url", as_text(database_url), "--dir", str(folder), *words]) == 0
         return capsys.readouterr().out
 
-    aim = target(database_url, folder, patience=Patience(lock_timeout=20), tell=Meanwhile(database_url).tell)
-    seconds = runner.deploy(aim).done[0].waits[0].seconds
+    seconds = waited_meanwhile(database_url, folder).seconds
     waited = f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
     assert f"waited {waited} of it" in said("status")
     assert json.loads(said("status", "--json"))["migrations"][1]["waited_ms"] == pytest.approx(seconds * 1000, abs=1)

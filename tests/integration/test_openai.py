@@ -23,7 +23,7 @@ from tests.support.endpoint import (
     saying,
 )
 from tests.support.openai import KEY, answer, request
-from tests.support.processes import eventually
+from tests.support.processes import HANGS, eventually
 
 
 def test_an_answer_comes_in_pieces_with_its_cost(provider: OpenAI) -> None:
@@ -118,7 +118,7 @@ def test_a_cancelled_answer_hangs_up_at_once(provider: OpenAI, began: bool) -> N
         threading.Thread(target=_when_asked, args=(server, cancelled), daemon=True).start()
         with pytest.raises(Cancelled):
             list(chunks)
-        assert server.left.wait(10)
+        assert server.left.wait(HANGS)
 
 
 def _when_asked(server: Endpoint, cancelled: threading.Event) -> None:
@@ -131,18 +131,20 @@ def test_a_listener_who_goes_away_hangs_up_too(provider: OpenAI) -> None:
         chunks = provider.stream(request(server))
         next(chunks)
         chunks.close()  # type: ignore[attr-defined]  # it is a generator
-        assert server.left.wait(10)
+        assert server.left.wait(HANGS)
 
 
-def test_nobody_waits_through_a_pause_for_an_answer_that_was_cancelled(provider: OpenAI) -> None:
+def test_nobody_waits_through_a_pause_for_an_answer_that_was_cancelled(
+    provider: OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cancelled = threading.Event()
-    patient = OpenAI(provider._outside, pause=2.0)
-    with endpoint(refusing(503, **{"Retry-After": "2"})) as server:
-        threading.Timer(0.3, cancelled.set).start()
+    monkeypatch.setattr("service.chat.providers.openai.LONGEST_PAUSE", 2 * HANGS)
+    with endpoint(refusing(503, **{"Retry-After": str(2 * HANGS)})) as server:
+        threading.Thread(target=_when_asked, args=(server, cancelled), daemon=True).start()
         began = time.monotonic()
         with pytest.raises(Cancelled):
-            answer(patient, request(server, is_cancelled=cancelled.is_set))
-    assert time.monotonic() - began < 1.8
+            answer(provider, request(server, is_cancelled=cancelled.is_set))
+    assert time.monotonic() - began < HANGS
 
 
 def test_half_a_character_in_what_was_said_does_not_keep_it_from_being_asked(provider: OpenAI) -> None:

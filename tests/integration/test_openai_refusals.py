@@ -24,6 +24,7 @@ from tests.support.endpoint import (
     saying,
 )
 from tests.support.openai import KEY, answer, failure, request
+from tests.support.processes import HANGS
 
 REDIRECT = "It redirects, and a key goes nowhere but to config.base_url: set that to the final address."
 LASTING: list[tuple[Reply, str]] = [
@@ -114,7 +115,7 @@ def test_an_answer_that_goes_on_and_on_is_broken_off(provider: OpenAI) -> None:
     flood = event(delta(content="x" * 10_000))
     with endpoint(Reply((UntilLeft(flood, every=0),))) as server:
         error = failure(provider, request(server))
-        assert server.left.wait(10)
+        assert server.left.wait(HANGS)
     assert str(error) == "The endpoint's answer went on without an end."
 
 
@@ -123,7 +124,7 @@ def test_an_endpoint_that_only_keeps_the_line_open_is_left_after_the_time_that_t
 ) -> None:
     with endpoint(Reply((UntilLeft(b": still here\n\n"),))) as server:
         error = failure_at_first(provider, request(server, {"timeout": 1}))
-        assert server.left.wait(10)
+        assert server.left.wait(HANGS)
     assert str(error).endswith("did not finish its answer in 1 s (config.timeout).")
     assert error.is_temporary
 

@@ -13,7 +13,7 @@ from service.models import DEAD, DONE, QUEUED, Chatbot, Message, ToolLog
 from service.url import ROOT
 from tests.support.chat import make_chatbot, reloaded, send, transcript
 from tests.support.endpoint import Endpoint, Reply, UntilLeft, delta, endpoint, event, refusing, saying
-from tests.support.processes import eventually
+from tests.support.processes import HANGS, eventually
 from tests.support.workers import Workers
 
 pytestmark = pytest.mark.parametrize("service_database", ["sqlite"], indirect=True)
@@ -61,11 +61,11 @@ def test_an_overloaded_endpoint_is_asked_again_when_it_says_and_the_attempt_does
 def test_a_worker_that_stops_hangs_up_on_an_endless_answer_and_gives_the_message_back(started: Workers) -> None:
     with endpoint(Reply((event(delta(content="Once")), UntilLeft(b": wait\n\n")))) as server:
         item = send(chatbot_at(server), "When?")
-        process = started.start(TEST_API_KEY=KEY, TEST_DRAIN_SECONDS="0.3", LEASE_SECONDS="60")
+        process = started.start(TEST_API_KEY=KEY, TEST_DRAIN_SECONDS="0.3")
         eventually(lambda: server.asked)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-        assert server.left.wait(10)
+        assert process.wait(HANGS) == 0
+        assert server.left.wait(HANGS)
     assert (reloaded(item).state, reloaded(item).attempts) == (QUEUED, 0)
     assert Message.select().count() == 0
 
@@ -78,16 +78,16 @@ def test_a_worker_uses_the_operators_tools_and_ends_their_server_when_it_stops(
     given = {"shop": {"command": command, "env": {"PYTHONPATH": str(ROOT), "TEST_LOG": str(log)}}}
     item = send(make_chatbot(config={"mcp_servers": ["shop"]}), 'Please add {"a": 1, "b": 2}')
     process = started.start(MCP_SERVERS=json.dumps(given))
-    eventually(lambda: reloaded(item).state == DONE, 30)
+    eventually(lambda: reloaded(item).state == DONE)
     assert "The tool said: “3”." in transcript()[1][1]
     assert ToolLog.get().result == "3"
     process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+    assert process.wait(HANGS) == 0
     server = int(log.read_text().split()[1])
     eventually(lambda: not Path(f"/proc/{server}").exists())
 
 
 def test_servers_that_are_not_well_defined_stop_the_start(started: Workers) -> None:
     process = started.start(MCP_SERVERS='{"shop": {"command": "sh"}}')
-    assert process.wait(20) == 2
+    assert process.wait(HANGS) == 2
     assert started.log == 'MCP_SERVERS: shop needs a command as a list of words: ["program", "argument"].\n'

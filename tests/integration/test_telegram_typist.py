@@ -22,7 +22,7 @@ from service.url import DatabaseUrl
 from tests.support.bot_api import TOKEN, BotApi
 from tests.support.chat import make_chatbot, send
 from tests.support.panel import ONE_ENGINE
-from tests.support.processes import eventually
+from tests.support.processes import HANGS, eventually
 from tests.support.workers import workers
 
 pytestmark = [pytest.mark.usefixtures("service_database"), ONE_ENGINE]
@@ -52,7 +52,7 @@ def typing(api: BotApi, *leases: Lease[InboxItem] | None) -> Iterator[None]:
         assert thread.is_alive()
     finally:
         stop.set()
-        thread.join(5)
+        thread.join(HANGS)
 
 
 def test_typing_is_shown_in_the_chat_and_its_topic_again_and_again(api: BotApi) -> None:

@@ -28,7 +28,7 @@ from service.url import DatabaseUrl
 from tests.support.bot_api import TOKEN, BotApi, message
 from tests.support.chat import make_chatbot
 from tests.support.panel import ONE_ENGINE, at_once, panel
-from tests.support.processes import eventually
+from tests.support.processes import HANGS, eventually
 from tests.support.workers import workers
 
 PATH = "/telegram/harbour_bot"
@@ -183,7 +183,7 @@ def receiving(api: BotApi, check_seconds: float = 60.0) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(5)
+        thread.join(HANGS)
     assert not thread.is_alive()
 
 

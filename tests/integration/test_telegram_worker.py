@@ -13,7 +13,7 @@ from service.url import DatabaseUrl
 from tests.support.bot_api import TOKEN, BotApi
 from tests.support.chat import make_chatbot, transcript
 from tests.support.postgresql import Server, connect, free_port
-from tests.support.processes import answer, eventually
+from tests.support.processes import HANGS, answer, eventually
 from tests.support.workers import Workers
 
 
@@ -24,7 +24,7 @@ def test_a_message_from_telegram_is_answered_there_by_a_worker_process(started: 
     eventually(lambda: api.sent)
     eventually(lambda: OutboxItem.get().state == DONE)
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(HANGS) == 0
     assert "“A private question”" in api.texts()[0]
     assert api.texts()[0] == transcript("7")[1][1]
     assert "Serving the panel's channel and Telegram." in started.log
@@ -39,7 +39,7 @@ def test_a_worker_killed_between_storing_and_answering_answers_once_after_its_re
     make_chatbot(model_provider="gated")
     api.say(10, "Hello")
     telegram = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_BASE": api.base}
-    victim = started.start(**telegram)
+    victim = started.start(**telegram, LEASE_SECONDS="1", TEST_HOLD_SECONDS="1")
     eventually(lambda: started.at_work() == [(victim.pid, "Hello")])
     victim.send_signal(signal.SIGKILL)
     victim.wait()
@@ -66,7 +66,7 @@ def test_of_two_workers_one_asks_telegram_and_the_other_takes_over_when_it_is_ki
     started: Workers, api: BotApi
 ) -> None:
     make_chatbot()
-    telegram = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_BASE": api.base}
+    telegram = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_API_BASE": api.base, "TEST_HOLD_SECONDS": "4"}
     both = {process.pid: process for process in (started.start(**telegram), started.start(**telegram))}
     eventually(lambda: "another worker receives" in started.log and api.offsets)
     victim = both.pop(receiving())
@@ -90,8 +90,8 @@ def test_a_worker_that_is_told_to_stop_hands_the_duty_over_at_once(started: Work
     second = started.start(**telegram)
     eventually(lambda: "another worker receives" in started.log)
     first.terminate()
-    eventually(lambda: receiving() == second.pid, seconds=3.5)  # before the hold of the first would have run out
-    assert first.wait(10) == 0
+    eventually(lambda: receiving() == second.pid)  # long before the hold of the first would have run out
+    assert first.wait(HANGS) == 0
     assert api.conflicts == 0
 
 
@@ -123,7 +123,7 @@ def test_after_a_restart_of_the_database_every_loop_goes_on(
     eventually(lambda: all(f"{loop}: stopped by" in started.log for loop in ("inbox", "outbox", "Telegram")))
     assert answer(port, "/healthz") == 200, "a restart of the worker would not bring the database back"
     postgresql_server.start()
-    eventually(lambda: delivered() == 2, 20)
+    eventually(lambda: delivered() == 2)
     assert api.texts()[1].startswith("You wrote: “Are you there?”")
     eventually(lambda: len(listeners(started.url)) == 2)
     assert process.poll() is None

@@ -21,7 +21,7 @@ from service.chat.tools.servers import Defined
 from service.url import ROOT
 from tests.support.endpoint import Reply, UntilLeft, endpoint, refusing
 from tests.support.mcp_known import HUGE, KEY
-from tests.support.processes import eventually
+from tests.support.processes import HANGS, eventually
 
 COMMAND = (sys.executable, "-m", "tests.support.mcp_server")
 
@@ -60,7 +60,7 @@ def serving(folder: Path) -> Iterator[str]:
     port_file = folder / "port"
     process = subprocess.Popen((*COMMAND, str(port_file)), cwd=ROOT, env={**os.environ, **environment(folder / "log")})
     try:
-        eventually(lambda: port_file.exists() and port_file.read_text(), 60)
+        eventually(lambda: port_file.exists() and port_file.read_text())
         yield f"http://127.0.0.1:{port_file.read_text()}/mcp"
     finally:
         process.kill()
@@ -90,7 +90,7 @@ def offer(outside: Outside, *wanted: ToolServer) -> Offer:
     return offered(wanted or (ToolServer("shop"),), outside, never)
 
 
-def call(offered: Offer, tool: str, arguments: str = "{}", seconds: float = 20.0) -> Called:
+def call(offered: Offer, tool: str, arguments: str = "{}", seconds: float = HANGS) -> Called:
     return offered.call(ToolCall("c1", f"shop__{tool}", arguments), seconds)
 
 
@@ -109,7 +109,7 @@ def test_a_tool_does_what_it_is_asked_for(outside: Outside) -> None:
     called = call(offer(outside), "add", '{"a": 1, "b": 2}')
     assert (called.server, called.tool, called.arguments) == ("shop", "add", {"a": 1, "b": 2})
     assert (called.result, called.error, called.told) == ("3", None, "3")
-    assert 0 <= called.duration_ms < 20_000
+    assert 0 <= called.duration_ms < 60_000
 
 
 def test_a_tool_that_fails_says_why_and_the_session_goes_on(own: Outside, log: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_tool_that_hangs_is_given_up_and_its_server_started_anew(own: Outside,
     began = time.monotonic()
     called = call(shop, "hang", seconds=0.5)
     assert called.error == "shop did not answer in 0.5 s."
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < HANGS, "its end is not waited for"
     assert call(shop, "add", '{"a": 1, "b": 2}').result == "3"
     assert starts(log) == 2
 
@@ -265,7 +265,7 @@ def test_a_server_that_never_gets_to_the_point_is_given_up(monkeypatch: pytest.M
     monkeypatch.setattr("service.chat.tools.sessions.CONNECTING", 0.5)
     with endpoint(Reply((UntilLeft(b": wait\n\n"),))) as server:
         assert failure(Outside(), ToolServer("crm", server.base)) == "crm did not answer in 0.5 s."
-        assert server.left.wait(10)
+        assert server.left.wait(HANGS)
 
 
 def test_closing_ends_the_servers_that_were_started(own: Outside, log: Path) -> None:

@@ -87,7 +87,7 @@ class Siege:
             victim.kill()
             victim.wait()
             self.kills += 1
-            self.workers.start()
+            self.workers.start(LEASE_SECONDS="1")
 
     def _await(self, wanted: int) -> None:
         """Fails when nothing has moved for a minute."""

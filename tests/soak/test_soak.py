@@ -43,7 +43,7 @@ def test_each_message_is_answered_once_and_in_order_while_workers_die_and_the_da
     siege = Siege(started, MESSAGES, ROUNDS, random.Random(7), restarting(started.url, request))
     began = time.monotonic()
     for _ in range(WORKERS[started.url.engine]):
-        started.start()
+        started.start(LEASE_SECONDS="1")
     feeder.begin()
     siege.run()
     feeder.end()

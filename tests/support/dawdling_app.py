@@ -1,27 +1,24 @@
-"""An application that only takes its time, for gunicorn: tests.support.dawdling_app:app
+"""An application that takes its time, for gunicorn: tests.support.dawdling_app:app
 
-GET /0.02 takes 0.02 seconds; the answer says by which process, and how many it had in hand then.
-"""
+GET /one is answered once the folder TEST_GATE holds a file "one" or "open". Until then the folder shows by a file named
+after the process and the request that this one is in hand. GET / is answered at once."""
 
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
-
-_lock = threading.Lock()
-_in_hand: set[object] = set()
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    me = object()
-    with _lock:
-        _in_hand.add(me)
-        in_hand = len(_in_hand)
-    time.sleep(float(environ["PATH_INFO"].removeprefix("/")))
-    with _lock:
-        _in_hand.remove(me)
+    gate, name = Path(os.environ["TEST_GATE"]), environ["PATH_INFO"].removeprefix("/")
+    if name:
+        in_hand = gate / f"{os.getpid()} {name}"
+        in_hand.touch()
+        while not ((gate / name).exists() or (gate / "open").exists()):
+            time.sleep(0.005)
+        in_hand.unlink()
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [f"{os.getpid()} {in_hand}".encode()]
+    return [b"Done."]

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support.processes import HANGS
+
 EVENTS = {"Content-Type": "text/event-stream"}
 
 
@@ -124,7 +126,7 @@ def _handler(endpoint: Endpoint) -> type[BaseHTTPRequestHandler]:
                     case Pause():
                         time.sleep(piece.seconds)
                     case Until():
-                        piece.event.wait(30)
+                        piece.event.wait(HANGS)
                     case UntilLeft():
                         while True:
                             self.wfile.write(piece.piece)

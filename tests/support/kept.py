@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from service.url import DatabaseUrl
 from tests.support.postgresql import Server, connect, create_database, drop_database
+from tests.support.processes import HANGS
 
 # What a test may have changed besides what is emptied: then the next one gets a new database.
 _SCHEMA = """
@@ -97,9 +98,9 @@ def without_tables(server: Server) -> KeptDatabase:
     return KeptDatabase(server, "template0", _drop_all, _SURROUNDINGS)
 
 
-def _await_solitude(cursor: Cursor, seconds: float = 5.0) -> None:
+def _await_solitude(cursor: Cursor) -> None:
     """The server itself could wait for the end of a session, but looks for it only ten times a second."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + HANGS
     cursor.execute(_END_OTHERS)
     while cursor.rowcount:
         assert time.monotonic() < deadline, "a session of the test before does not end"

@@ -53,7 +53,7 @@ def huge() -> str:
 @server.tool()
 def hang() -> str:
     note("hang")
-    time.sleep(60)
+    time.sleep(600)
     return "late"
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from service.url import DatabaseUrl
 from tests.support.postgresql import connect, free_port
+from tests.support.processes import HANGS
 
 _SETTINGS = """
 [databases]
@@ -74,7 +75,7 @@ def _started(program: str, settings: Path) -> subprocess.Popen[bytes]:
 
 
 def _await_answer(process: subprocess.Popen[bytes], pooled: DatabaseUrl) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + HANGS
     while time.monotonic() < deadline:
         with suppress(psycopg2.OperationalError):
             connect(pooled).close()

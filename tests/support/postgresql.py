@@ -24,6 +24,7 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extensions import make_dsn
 
 from service.url import DatabaseUrl, parse
+from tests.support.processes import HANGS
 
 # Speed only: a test database need not survive a power cut.
 SETTINGS = {
@@ -103,7 +104,7 @@ class OwnServer:
         self._await_answer()
 
     def _await_answer(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + HANGS
         while True:
             try:
                 connect(self.url()).close()
@@ -118,7 +119,7 @@ class OwnServer:
         """Disconnects everybody at once, as a restart of the database in production does."""
         if self._process and self._process.stdin:
             self._process.stdin.close()
-            self._process.wait(30)
+            self._process.wait(HANGS)
         self._process = None
 
     def url(self, name: str = "postgres") -> DatabaseUrl:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -18,6 +19,9 @@ from service.url import ROOT, DatabaseUrl
 
 # Settings of the machine that runs the tests must not reach the processes under test.
 _KEPT = ("HOME", "LANG", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
+# Seconds. Only what hangs takes so long, however slow the machine is and whatever else it does: a generous limit costs
+# nothing when all is well.
+HANGS = 60.0
 
 
 def environment(url: DatabaseUrl, **settings: str) -> dict[str, str]:
@@ -36,7 +40,7 @@ def as_text(url: DatabaseUrl) -> str:
     return f"postgresql://{quote(url.user)}{password}@{url.host}:{url.port}/{quote(url.name)}{options}"
 
 
-def run(*command: str, env: Mapping[str, str], seconds: float = 60) -> subprocess.CompletedProcess[str]:
+def run(*command: str, env: Mapping[str, str], seconds: float = HANGS) -> subprocess.CompletedProcess[str]:
     """Wait for the command and its output; past its time, it ends with all that it has started."""
     with subprocess.Popen(
         command,
@@ -79,35 +83,35 @@ class Process:
     def output(self) -> str:
         return self._log.read_text(errors="replace")
 
-    def says(self, text: str, seconds: float = 20) -> None:
+    def says(self, text: str) -> None:
         """Wait until the text appears in the output; a process that ends without it fails the test at once."""
-        eventually(lambda: text in self.output or self._popen.poll() is not None, seconds)
+        eventually(lambda: text in self.output or self._popen.poll() is not None)
         assert text in self.output, f"{text!r} is not in: {self.output}"
 
-    def serves(self, port: int, seconds: float = 20) -> None:
+    def serves(self, port: int) -> None:
         """Wait until the panel takes requests; one that ends instead fails the test at once, with what it said."""
-        eventually(lambda: answer(port, "/readyz") == 200 or self._popen.poll() is not None, seconds)
+        eventually(lambda: answer(port, "/readyz") == 200 or self._popen.poll() is not None)
         assert self._popen.poll() is None, self.output
 
-    def ended(self, seconds: float = 30) -> int:
+    def ended(self) -> int:
         """Wait for the end by itself; the exit code."""
-        return self._popen.wait(seconds)
+        return self._popen.wait(HANGS)
 
-    def terminated(self, seconds: float = 10) -> int:
-        """Send TERM, as Docker does; the exit code, which must come within the time allowed."""
+    def terminated(self) -> int:
+        """Send TERM, as Docker does; the exit code."""
         self._popen.terminate()
-        return self._popen.wait(seconds)
+        return self._popen.wait(HANGS)
 
-    def interrupted(self, seconds: float = 10) -> int:
+    def interrupted(self) -> int:
         """Ctrl-C, as a terminal sends it: to everybody in the foreground at once."""
         os.killpg(self._popen.pid, signal.SIGINT)
-        return self._popen.wait(seconds)
+        return self._popen.wait(HANGS)
 
     def clean_up(self) -> None:
         """Leave nothing behind, whatever the test made of it. TERM first: a supervisor ends what it supervises."""
         try:
             self._popen.terminate()
-            self._popen.wait(10)
+            self._popen.wait(HANGS)
         except subprocess.TimeoutExpired:
             pass
         finally:
@@ -121,13 +125,16 @@ def _kill_group(leader: int) -> None:
 
 
 Start = Callable[..., Process]
+Found = TypeVar("Found")
 
 
-def eventually(holds: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"it did not come true within {seconds:g} s"
+def eventually(holds: Callable[[], Found]) -> Found:
+    """Wait until it holds, and give back what was found then."""
+    deadline = time.monotonic() + HANGS
+    while not (found := holds()):
+        assert time.monotonic() < deadline, f"it did not come true within {HANGS:g} s"
         time.sleep(0.02)
+    return found
 
 
 def answer(port: int, path: str) -> int:

@@ -12,6 +12,7 @@ import pytest
 
 from service.url import ROOT
 from tests.support.panel import EMAIL, PASSWORD
+from tests.support.processes import HANGS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NEEDS_CHROMIUM = pytest.mark.skipif(
@@ -19,6 +20,7 @@ NEEDS_CHROMIUM = pytest.mark.skipif(
 )
 DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 SCREENSHOTS = ROOT / "screenshots"
+PATIENCE = 1000 * HANGS  # ms, for what a page is to show and to do
 
 
 @dataclass
@@ -32,7 +34,9 @@ class Site:
 
     def open(self, **options: Any) -> Any:
         """A page of a new visitor; whatever it writes to its console is kept as noise."""
-        page = self.browser.new_context(base_url=self.address, **options).new_page()
+        context = self.browser.new_context(base_url=self.address, **options)
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
         page.on("console", lambda message: self.noise.append(f"{page.url}: {message.text}"))
         page.on("pageerror", lambda error: self.noise.append(f"{page.url}: {error}"))
         return page

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 
 from service.url import ROOT
+from tests.support.processes import HANGS
 
 _NOBODY: Mapping[str, str] = {}
 
@@ -29,18 +30,18 @@ def on_a_terminal(*command: str, env: Mapping[str, str], answers: Mapping[str, s
 
 
 def _watched(process: subprocess.Popen[bytes], master: int, answers: dict[str, str]) -> tuple[int, str]:
-    seen, deadline = "", time.monotonic() + 60
+    seen, deadline = b"", time.monotonic() + HANGS
     while time.monotonic() < deadline and (piece := _read(master)):
         seen += piece
-        for question in [question for question in answers if seen.endswith(question)]:
+        for question in [question for question in answers if seen.endswith(question.encode())]:
             os.write(master, f"{answers.pop(question)}\n".encode())
-    return process.wait(10), seen.replace("\r\n", "\n")
+    return process.wait(HANGS), seen.decode(errors="replace").replace("\r\n", "\n")
 
 
-def _read(master: int) -> str:
+def _read(master: int) -> bytes:
     """What appears next; empty when the command has ended."""
-    select.select([master], [], [], 60)
+    select.select([master], [], [], HANGS)
     try:
-        return os.read(master, 4096).decode(errors="replace")
+        return os.read(master, 4096)
     except OSError:  # how a terminal tells that nobody holds its other end
-        return ""
+        return b""

@@ -9,6 +9,8 @@ from types import TracebackType
 
 import httpx
 
+from tests.support.processes import HANGS
+
 
 class _Fields(HTMLParser):
     """What a browser would send for an untouched page: hidden fields, and the first option of each choice."""
@@ -30,7 +32,7 @@ class _Fields(HTMLParser):
 
 class Visitor:
     def __init__(self, address: str) -> None:
-        self._http = httpx.Client(base_url=address, follow_redirects=True, timeout=15)
+        self._http = httpx.Client(base_url=address, follow_redirects=True, timeout=HANGS)
 
     def __enter__(self) -> Visitor:
         return self
@@ -51,7 +53,7 @@ class Visitor:
         page = self._submit("/sign-in", email=email, password=password)
         assert "/sign-in" not in page.url.path, f"{email} could not sign in"
 
-    def talk(self, text: str, seconds: float = 20) -> str:
+    def talk(self, text: str, seconds: float = HANGS) -> str:
         """Begin a conversation with the first chatbot; the offline provider's answer, which quotes the question."""
         conversation = self._submit("/talk/", content=text).url.path
         deadline = time.monotonic() + seconds

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.url import ROOT, DatabaseUrl
-from tests.support.processes import as_text
+from tests.support.processes import HANGS, as_text
+
+LONG = str(10 * HANGS)
 
 
 @dataclass
 class Workers:
-    """Starts workers on one database; all share one gate and one log."""
+    """Starts workers on one database; all share one gate and one log. What they hold, they hold for as long as a test
+    may take: only a test of what becomes of it asks for less."""
 
     url: DatabaseUrl
     folder: Path
@@ -35,10 +38,11 @@ class Workers:
         settings = {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": as_text(self.url),
-            "LEASE_SECONDS": "1",
+            "LEASE_SECONDS": LONG,
             "TEST_GATE": str(self.gate),
-            "TEST_DRAIN_SECONDS": "8",
-            "TEST_GRACE_SECONDS": "60",
+            "TEST_DRAIN_SECONDS": LONG,
+            "TEST_GRACE_SECONDS": LONG,
+            "TEST_HOLD_SECONDS": LONG,
             "WORKER_PORT": "0",
         }
         with (self.folder / "log").open("ab") as log:

@@ -8,6 +8,7 @@ import pytest
 
 from service.chat.cancel import Cancelled, never
 from service.chat.loop import Loop
+from tests.support.processes import HANGS
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_items_come_one_by_one_until_the_source_breaks(loop: Loop) -> None:
     with pytest.raises(ValueError, match="broken"):
         came.extend(loop.iterate(source.items(), never))
     assert came == [1, 2, 3]
-    assert source.closed.wait(5)
+    assert source.closed.wait(HANGS)
 
 
 def test_a_source_that_nobody_reads_any_more_is_closed(loop: Loop) -> None:
@@ -67,7 +68,7 @@ def test_a_source_that_nobody_reads_any_more_is_closed(loop: Loop) -> None:
     items = loop.iterate(source.items(), never)
     assert next(items) == 1
     items.close()
-    assert source.closed.wait(5)
+    assert source.closed.wait(HANGS)
 
 
 def test_a_cancelled_reader_stops_at_once_and_the_source_is_closed(loop: Loop) -> None:
@@ -77,7 +78,7 @@ def test_a_cancelled_reader_stops_at_once_and_the_source_is_closed(loop: Loop) -
     cancelled.set()
     with pytest.raises(Cancelled):
         list(items)
-    assert source.closed.wait(5)
+    assert source.closed.wait(HANGS)
 
 
 def test_work_that_never_ends_can_be_cancelled(loop: Loop) -> None:
