@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from service.chat import search, versions
 from service.database import bind, connection
-from service.models import Chatbot, Conversation, Message, User
+from service.models import Chatbot, Conversation, Message, ToolLog, User
+from service.models.base import utc_now
 from service.url import DatabaseUrl
 from tests.support.endpoint import Reply, Until, delta, endpoint, event
-from tests.support.site import DESK, NEEDS_CHROMIUM, PHONE, SCREENSHOTS, Site, sign_in
+from tests.support.site import DESK, NEEDS_CHROMIUM, PHONE, SCREENSHOTS, Site, sign_in, too_wide
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the tests with axe need its rules")
@@ -191,3 +193,36 @@ def test_on_a_phone_what_was_said_is_found_read_in_its_place_and_deleted(site: S
     shows(page, "The conversation is deleted, with 30 messages and 0 tool calls.")
     sync_api.expect(page.get_by_role("heading", name="No conversation yet")).to_be_visible()
     assert site.noise == []
+
+
+# A small telephone, a page at 200 %, and where the title and the buttons just fit beside each other.
+@pytest.mark.parametrize("width", [320, 640, 800])
+def test_the_menu_of_an_export_opens_on_the_screen(site: Site, talk: Conversation, width: int) -> None:
+    with connection():
+        Conversation.update(title="Is berth 12 free on the day of the regatta, or not?").execute()
+    page = opened(site, "/conversations/", viewport={"width": width, "height": 740})
+    for path in ("/conversations/", f"/conversations/{talk.id}"):
+        page.goto(path)
+        page.locator("summary", has_text="Export").click()
+        for name in ("JSON lines", "Markdown"):
+            sync_api.expect(page.get_by_role("link", name=name)).to_be_in_viewport(ratio=1)
+        assert too_wide(page) == 0, path
+
+
+def test_a_table_of_long_names_fits_beside_the_way_around(site: Site, talk: Conversation) -> None:
+    before = utc_now() - timedelta(minutes=59)
+    with connection():
+        ToolLog.create(
+            session=talk, server="bookings", tool="find_berth_by_length", duration_ms=61_000, created_at=before
+        )
+    page = opened(site, "/tool-calls/", viewport={"width": 1024, "height": 740})
+    sync_api.expect(page.get_by_role("link", name="find_berth_by_length")).to_be_visible()
+    assert too_wide(page) == 0
+
+
+def test_what_a_transcript_begins_with_fits_on_paper(site: Site, talk: Conversation) -> None:
+    page = opened(site, f"/conversations/{talk.id}", viewport={"width": 718, "height": 1000})
+    page.emulate_media(media="print")
+    began = page.get_by_text("Began").locator("xpath=..")
+    assert began.evaluate("box => box.scrollWidth - box.clientWidth") == 0
+    assert too_wide(page) == 0
