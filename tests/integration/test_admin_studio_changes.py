@@ -122,16 +122,36 @@ def test_what_can_not_be_stored_is_kept_and_explained(
 
 def test_what_the_database_refuses_is_told_in_its_words(browser: Browser, persona: Persona) -> None:
     path = f"/studio/edit/personas/{persona.id}"
-    response = browser.submit(path, **value(user_id="99"))
-    assert response.status_code == 400
-    assert "The database refused this:" in response.text
-    assert re.search("foreign key constraint", response.text, re.IGNORECASE)
     message = Message.create(chatbot=make_chatbot(), role="user", content="Ahoy")
     response = browser.submit(f"/studio/edit/messages/{message.id}", **value(role="pirate"))
     assert response.status_code == 400
+    assert "The database refused this:" in response.text
     assert "messages_role_known" in response.text
     assert events("data.update") == []
     assert browser.get(path).status_code == 200, "the connection still works"
+
+
+@pytest.mark.parametrize("place", ["edit/personas/{}", "new/personas"])
+def test_what_points_at_no_row_is_marked_where_it_was_typed(browser: Browser, persona: Persona, place: str) -> None:
+    typed = value(user_id="99", name="Pilot", is_active="true", created_at="2026-11-21 17:30:00", description="kept")
+    response = browser.submit(f"/studio/{place.format(persona.id)}", **typed)
+    assert response.status_code == 400
+    assert re.search(r'name="value:user_id" value="99"[^>]*aria-invalid="true"', response.text)
+    assert "There is no such row in users." in response.text
+    assert "look at the fields marked below" in response.text
+    assert "refused" not in response.text
+    assert ">\nkept</textarea>" in response.text
+
+
+def test_nobody_says_yes_or_no_in_a_new_row_but_who_makes_it(browser: Browser, service_database: DatabaseUrl) -> None:
+    ask(service_database, "CREATE TABLE buoys (id INTEGER PRIMARY KEY, lit BOOLEAN NOT NULL, bell BOOLEAN)")
+    page = browser.read("/studio/new/buoys")
+    assert re.findall(r'<option value="">(.+?)</option>', page) == ["choose", "NULL"]
+    response = browser.submit("/studio/new/buoys", **value(id="1"))
+    assert response.status_code == 400
+    assert "This needs a value." in response.text
+    assert browser.submit("/studio/new/buoys", **value(id="1", lit="false")).status_code == 303
+    assert ask(service_database, "SELECT lit, bell FROM buoys") == [(False, None)]
 
 
 def test_json_is_read_before_it_is_stored(browser: Browser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import peewee as pw
 from flask import flash, redirect, render_template, request, url_for
@@ -34,7 +35,7 @@ def new(table: str) -> str | tuple[str, int]:
 @needs(OWNER)
 @shown_again()
 def insert(table: str) -> AnyResponse | tuple[str, int]:
-    source, _found = find_table(table)
+    source, found = find_table(table)
     fields = entry.blank(source)
     values = entry.typed(source, fields, request.form, is_new=True)
     if is_shown_again() or any(field.problem for field in fields):
@@ -45,7 +46,7 @@ def insert(table: str) -> AnyResponse | tuple[str, int]:
     except changes.Refusal as refusal:
         return errors.page(403, ("Nothing can be added here", str(refusal)))
     except pw.PeeweeException as error:
-        return _form(source, fields, said=_said(error)), 400
+        return _form(source, fields, said=_refused(source, found, fields, values, error)), 400
     flash(f"The row was added to {table}.", "success")
     return redirect(url_for(".show", table=table, row=keys.as_part(source.table, key)), 303)
 
@@ -64,7 +65,7 @@ def edit(table: str, row: str) -> str | tuple[str, int]:
 @needs(OWNER)
 @shown_again()
 def update(table: str, row: str) -> AnyResponse | tuple[str, int]:
-    source, _found = find_table(table)
+    source, found = find_table(table)
     key, there = find_row(source, row)
     fields = entry.filled(source, there)
     values = entry.typed(source, fields, request.form, is_new=False)
@@ -79,7 +80,7 @@ def update(table: str, row: str) -> AnyResponse | tuple[str, int]:
     except changes.Refusal as refusal:
         return errors.page(403, ("This row stays as it is", str(refusal)))
     except pw.PeeweeException as error:
-        return _form(source, fields, part=row, seen=seen, said=_said(error)), 400
+        return _form(source, fields, part=row, seen=seen, said=_refused(source, found, fields, values, error)), 400
     flash(f"Changed: {', '.join(values)}." if values else "Nothing was different, so nothing was written.", "success")
     return redirect(url_for(".show", table=table, row=row), 303)
 
@@ -144,6 +145,14 @@ def _named(found: Catalog, link: ForeignKey, cost: cascade.Cost) -> Iterator[str
     source = Source(proxy.obj, found.tables[link.table])
     for key in cost.held[link][: cascade.NAMED]:
         yield keys.as_part(source.table, key)
+
+
+def _refused(
+    source: Source, found: Catalog, fields: list[entry.Field], values: dict[str, Any], error: pw.PeeweeException
+) -> str:
+    """Why, in the database's words; nothing where a field says it better."""
+    said = _said(error)
+    return "" if entry.blame(source, found, fields, values) else said
 
 
 def _said(error: pw.PeeweeException) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from service.admin.parts.forms import unix_lines
 from service.admin.studio import changes, guards, kinds
-from service.admin.studio.catalog import Column, ForeignKey
+from service.admin.studio.catalog import Catalog, Column, ForeignKey
 from service.admin.studio.rows import LONGEST, Row, Source
 from service.models.base import utc_now
 
@@ -93,6 +93,18 @@ def typed(source: Source, fields: list[Field], form: Mapping[str, str], *, is_ne
         if value is not _UNCHANGED:
             values[field.column.name] = value
     return values
+
+
+def blame(source: Source, found: Catalog, fields: list[Field], values: Mapping[str, Any]) -> bool:
+    """Whether values point at no row, which their fields then say: SQLite refuses them without a word which it was."""
+    for field in fields:
+        value, link = values.get(field.column.name), field.link
+        if value is None or link is None or link.parent not in found.tables:
+            continue
+        parent = Source(source.database, found.tables[link.parent])
+        if not parent.entity.select().where(parent.field(link.parent_columns[0]) == value).exists():
+            field.problem = f"There is no such row in {link.parent}."
+    return any(field.problem for field in fields)
 
 
 def _value(source: Source, field: Field, is_new: bool) -> Any:
