@@ -20,7 +20,7 @@ _DETECT = "`migrate resolve --detect` finds which of these migrations it has alr
 
 def advice(connection: Connection, ledger: Ledger) -> str:
     """One or two sentences for a database that was made by somebody else; empty for our own and for an empty one."""
-    if ledger.is_ours:
+    if ledger.is_ours or any(row.checksum for row in ledger.applied):  # the latter by an older release of ours
         return ""
     if ledger.applied:
         return "The history is peewee-migrate's own: the next `migrate deploy` adopts it as it is."

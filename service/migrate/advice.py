@@ -115,6 +115,11 @@ _WHAT = (
         "SECONDS, or with `ALTER ROLE {user} SET statement_timeout = 0`.",
     ),
     (
+        r"due to transaction timeout",
+        "The limit is the server's or the user's (`SHOW transaction_timeout`): `ALTER ROLE {user} SET "
+        "transaction_timeout = 0` lifts it.",
+    ),
+    (
         r"lock timeout|deadlock detected",
         "Another session holds it; `SELECT pid, application_name, state, query FROM pg_stat_activity WHERE state <> "
         "'idle'` shows which. Try again when it has ended.",

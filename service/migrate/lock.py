@@ -17,6 +17,9 @@ from service.url import MEMORY, DatabaseUrl
 
 # Two numbers of our own: advisory locks are shared by everybody who uses the database.
 KEY = (1936484719, 1835624306)
+# What would end the lock's own transaction; the second is known from this version on.
+_LIMITS, _LIMITS_TRANSACTIONS = ("idle_in_transaction_session_timeout", "transaction_timeout"), 170000
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _PAUSE = 0.25
 _TELL_EVERY = 10.0
 JUST_STARTED, JUST_FINISHED = "just started", "just finished"
@@ -72,8 +75,11 @@ def _advisory_lock(url: DatabaseUrl, seconds: float, on_wait: OnWait) -> Iterato
 
 
 def _try_advisory(database: Connection) -> bool:
-    patient: Statement = ("SET LOCAL idle_in_transaction_session_timeout = 0", ())
-    asked = database.execute_all(("BEGIN", ()), patient, ("SELECT pg_try_advisory_xact_lock(?, ?)", KEY))
+    """In a transaction that keeps no snapshot, whatever this user's begin with: CREATE INDEX CONCURRENTLY waits for all
+    older ones, and would wait for that of its own deploy for ever."""
+    limits = _LIMITS if database.raw.server_version >= _LIMITS_TRANSACTIONS else _LIMITS[:1]
+    patient: list[Statement] = [(f"SET LOCAL {limit} = 0", ()) for limit in limits]
+    asked = database.execute_all((_BEGIN, ()), *patient, ("SELECT pg_try_advisory_xact_lock(?, ?)", KEY))
     if asked.fetchone()[0]:
         return True
     database.execute("ROLLBACK")

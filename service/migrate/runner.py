@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from service.migrate import files, plan
+from service.migrate import files, plan, tables
 from service.migrate.applying import warmup
 from service.migrate.connection import Connection
 from service.migrate.errors import BrokenScript, Problem, Refused, Unproven
@@ -123,6 +123,7 @@ def detect(target: Target) -> Detection:
 
     found = files.scan(target.folder)
     with connected(target) as database:
+        tables.refuse_foreign(tables.columns(database))
         states = shadow.snapshots(target.url, found)
         live = schema.take(database, schema.beside(states))
     return proof.detect([file.name for file in found], states, live)

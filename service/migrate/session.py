@@ -33,6 +33,8 @@ Kind = Literal[
 ]
 
 _ATTEMPTS_BETWEEN_WORDS = 5
+# From this version on PostgreSQL may end a session that says nothing.
+_ENDS_IDLE = 140000
 
 
 class Event(NamedTuple):
@@ -112,9 +114,16 @@ def _tell_waits(target: Target, waits: Sequence[Wait]) -> None:
         target.tell(Event("waited", seconds=wait.seconds, waits=(wait,)))
 
 
+def _stay(database: Connection) -> None:
+    """Who waits for another deploy says nothing meanwhile. A pooler's session is not ours to set."""
+    if not database.is_sqlite and database.raw.server_version >= _ENDS_IDLE and not database.is_pooled:
+        database.execute("SET idle_session_timeout = 0")
+
+
 @contextmanager
 def locked(target: Target, database: Connection) -> Iterator[History]:
     def on_wait(holder: str, seconds: float) -> None:
+        _stay(database)
         target.tell(Event("waiting", seconds=seconds, detail=holder))
 
     from service.migrate import lock  # here: a no-op takes no lock

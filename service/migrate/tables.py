@@ -19,6 +19,10 @@ OURS = {
 # The duration of a migration that is claimed and not done; one that is being undone in one transaction has less. Nobody
 # sees either but where the migration itself has committed.
 CLAIMED = -1
+_NOWHERE = (
+    "The search_path of this user names no schema that is there and open to it: `ALTER ROLE {} RESET search_path`, or "
+    "`GRANT USAGE ON SCHEMA … TO …`."
+)
 # What each has had from the beginning.
 _OLDEST = {
     HISTORY: ("id", "name", "migrated_at"),
@@ -115,15 +119,20 @@ def stopped_in(duration_ms: object) -> Command | None:
 
 
 def columns(connection: Connection) -> dict[str, set[str]]:
-    """Column names of our two tables; an empty set where the table is not there."""
+    """Column names of our two tables; an empty set where the table is not there. Raises Refused where nothing could be
+    found, or made, since there is no place to look."""
     if connection.is_sqlite:
         sql = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.name IN (?, ?)"
     else:
         sql = (
             "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
             " WHERE a.attrelid IN (to_regclass(?), to_regclass(?)) AND a.attnum > 0 AND NOT a.attisdropped"
+            " UNION ALL SELECT '', current_schema()"
         )
     found: dict[str, set[str]] = {HISTORY: set(), JOURNAL: set()}
     for table, column in connection.execute(sql, [HISTORY, JOURNAL]).fetchall():
-        found[table].add(column)
+        if table:
+            found[table].add(column)
+        elif column is None:
+            raise Refused(_NOWHERE.format(connection.url.user))
     return found

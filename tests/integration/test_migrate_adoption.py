@@ -27,6 +27,15 @@ def test_an_empty_database_needs_no_advice(database_url: DatabaseUrl, folder: Pa
     assert report.read(database_url, folder).advice == ""
 
 
+def test_one_of_an_older_release_of_ours_is_not_told_to_be_somebody_else_s(
+    database_url: DatabaseUrl, folder: Path
+) -> None:
+    """Whose journal lacks a column that came later."""
+    main(["--database-url", as_text(database_url), "--dir", str(folder), "deploy"])
+    rows(database_url, "ALTER TABLE migratejournal DROP COLUMN checkpoint")
+    assert report.read(database_url, folder).advice == ""
+
+
 def test_one_that_peewee_migrate_runs_is_adopted_by_the_next_deploy(
     database_url: DatabaseUrl, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,7 @@ from service.migrate.history import History
 from service.migrate.patience import Patience
 from service.migrate.session import Event
 from service.url import DatabaseUrl
+from tests.support.blockers import InBackground
 from tests.support.migrations import applied, rows, table, target, write
 from tests.support.processes import HANGS, environment, eventually
 
@@ -184,6 +185,43 @@ def test_the_lock_holds_while_an_index_is_built_concurrently(postgresql_url: Dat
         rows(postgresql_url, "CREATE INDEX CONCURRENTLY a_x ON a (x)")
         waiter.kill()
         waiter.communicate()
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_and_does_so_where_transactions_keep_a_snapshot(
+    postgresql_url: DatabaseUrl, tmp_path: Path, isolation: str
+) -> None:
+    """CONCURRENTLY waits for every snapshot that is older, and so it did for that of its own deploy."""
+    rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET default_transaction_isolation = '{isolation}'")
+    rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET statement_timeout = '5s'")
+    (tmp_path / "001_a.sql").write_text(
+        "-- atomic: false\nCREATE TABLE a (x INT); CREATE INDEX CONCURRENTLY i ON a (x)"
+    )
+    assert runner.deploy(target(postgresql_url, tmp_path)).newest == "001_a"
+
+
+def test_who_waits_is_not_taken_for_a_session_that_was_forgotten(postgresql_url: DatabaseUrl, folder: Path) -> None:
+    rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET idle_session_timeout = '1s'")
+    longer = (
+        "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'slipway-migrate-deploy %' AND state = 'idle'"
+        " AND clock_timestamp() - state_change > interval '1.1 s' AND datname = current_database()"
+    )
+    with lock.deploy_lock(postgresql_url, seconds=1, on_wait=lambda *_: None):
+        waiting = InBackground(runner.deploy, target(postgresql_url, folder))
+        eventually(lambda: rows(postgresql_url, longer))
+    assert len(waiting.outcome().done) == 5
+
+
+def test_the_lock_outlasts_what_a_transaction_may_take(postgresql_url: DatabaseUrl) -> None:
+    if not rows(postgresql_url, "SELECT 1 FROM pg_settings WHERE name = 'transaction_timeout'"):
+        pytest.skip("transaction_timeout came with PostgreSQL 17")
+    rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET transaction_timeout = '300ms'")
+    longer = (
+        "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'slipway-migrate-lock %'"
+        " AND clock_timestamp() - xact_start > interval '400 ms' AND datname = current_database()"
+    )
+    with lock.deploy_lock(postgresql_url, seconds=1, on_wait=lambda *_: None):
+        eventually(lambda: rows(postgresql_url, longer))
 
 
 def holder_that_waits(url: DatabaseUrl) -> subprocess.Popen[str]:

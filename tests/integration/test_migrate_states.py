@@ -115,6 +115,23 @@ def test_a_limit_of_the_server_is_told_with_the_option_that_lifts_it(
     assert migrate(postgresql_url, "deploy", "--statement-timeout", "30").code == 0
 
 
+@pytest.mark.parametrize("path", ["nowhere", "''"])
+@pytest.mark.parametrize(
+    "words", [["status"], ["deploy"], ["wait", "--timeout", "0"], ["verify"], ["resolve", "--detect"]]
+)
+def test_a_search_path_that_leads_nowhere_is_told_and_is_no_empty_database(
+    migrate: Command, postgresql_url: DatabaseUrl, path: str, words: list[str]
+) -> None:
+    migrate(postgresql_url, "deploy")
+    rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET search_path = {path}")
+    said = migrate(postgresql_url, *words)
+    assert (said.code, said.err) == (
+        1,
+        "The search_path of this user names no schema that is there and open to it: `ALTER ROLE postgres RESET "
+        "search_path`, or `GRANT USAGE ON SCHEMA … TO …`.\n",
+    )
+
+
 def test_no_room_for_the_connection_of_the_lock(
     migrate: Command, guest: DatabaseUrl, postgresql_url: DatabaseUrl
 ) -> None:

@@ -106,6 +106,10 @@ WORKING = {
     ),
     'prepared statement "S_1" already exists': PREPARED,
     'prepared statement "plan" does not exist': PREPARED,
+    "terminating connection due to transaction timeout": (
+        "The limit is the server's or the user's (`SHOW transaction_timeout`): `ALTER ROLE app SET transaction_timeout "
+        "= 0` lifts it."
+    ),
     "no schema has been selected to create in": (
         "Its search_path names no schema that is there: `ALTER ROLE app RESET search_path`."
     ),

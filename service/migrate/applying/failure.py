@@ -111,7 +111,10 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], command: st
         return f"Blocked by {'; '.join(blockers)}. {then}"
     if "read-only transaction" in reason or "readonly database" in reason:
         return "With `atomic = False` the body only collects steps: change things by migrator.sql or migrator.run."
-    if re.search(r"terminating connection|server closed the connection|connection already closed", reason):
+    if re.search(
+        r"terminating connection(?! due to transaction timeout)|server closed the connection|connection already closed",
+        reason,
+    ):
         return f"The connection to the database was lost: {again}, which goes on from there."
     if re.search("inside a transaction|from within a transaction|invalid transaction termination", reason):
         flag = "-- atomic: false" if file.is_sql else "atomic = False"
