@@ -125,10 +125,16 @@ def test_a_failed_attempt_shows_its_error_until_it_is_overcome(
     assert "The last attempt, deploy of 900_quays, failed." in page
     assert ">failed</span>" in page
     assert "&lt;" in page, "the error is shown, escaped"
+    (folder / "900_quays.py").unlink()
+    page = browser.read("/migrations/")
+    assert "This panel is of another release" in page
+    assert "up to date" not in page, "not beside a deploy that failed"
+    assert "/migrations/900_quays" not in page, "it has no page here"
     (folder / "900_quays.py").write_text(NEXT)
     deploy(Target(service_database, folder))
     page = browser.read("/migrations/")
     assert "The last attempt" not in page
+    assert "/migrations/900_quays" in page
     assert ">failed</span>" in page, "the journal remembers"
 
 

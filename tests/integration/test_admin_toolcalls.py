@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from service.admin.desk.toolcalls import PAGE_SIZE
-from service.models import EDITOR, OWNER, Conversation, CreatorUser, Message, ToolLog, User
+from service.models import EDITOR, OWNER, VIEWER, Conversation, CreatorUser, Message, ToolLog, User
 from service.models.base import utc_now
 from tests.support.chat import make_chatbot
 from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
@@ -35,6 +35,13 @@ def test_without_a_call_the_page_says_where_tools_come_from(browser: Browser) ->
     assert "No tool was called yet" in page
     assert "MCP_SERVERS" in page
     assert "invalid-feedback" not in page
+
+
+@ONE_ENGINE
+def test_a_viewer_is_not_sent_to_a_form_that_is_not_theirs(app: Flask) -> None:
+    page = signed_in(app, add_user("vera@example.org", role=VIEWER).email).read(PATH)
+    assert "What the chatbots of your teams look up or set going comes up here." in page
+    assert "MCP_SERVERS" not in page
 
 
 def test_each_filter_leaves_the_calls_that_it_names(browser: Browser, conversation: Conversation) -> None:

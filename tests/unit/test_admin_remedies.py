@@ -80,12 +80,21 @@ def test_what_was_merged_late_is_recorded_or_run_out_of_order() -> None:
 def test_a_failure_is_told_once_and_not_also_as_pending() -> None:
     remedy = only(report(APPLIED, PENDING, attempt=attempt("failed", "OperationalError: no such table")))
     assert remedy.what == "The last attempt, deploy of 002_b, failed."
+    assert remedy.error == "OperationalError: no such table", "nobody looks for it at the end of a long page"
     assert remedy.commands == ("migrate deploy",)
+
+
+def test_what_a_newer_release_failed_at_is_not_to_be_mended_by_this_one() -> None:
+    failed = attempt("failed", "OperationalError: no such table")._replace(migration="003_c", release="2.0")
+    remedy = only(report(APPLIED, attempt=failed))
+    assert remedy.what == "The last attempt, deploy of 003_c by release 2.0, failed."
+    assert "goes on with the schema as it was" in remedy.advice
+    assert remedy.commands == ("docker compose up --build --detach",), "a deploy of this one would change nothing"
 
 
 def test_a_failed_rollback_is_tried_again_as_a_rollback() -> None:
     failed = attempt("failed", "OperationalError: no such table", action="rollback")
-    assert only(report(APPLIED, attempt=failed)).commands == ("migrate rollback",)
+    assert only(report(APPLIED, Entry("002_b", "applied"), attempt=failed)).commands == ("migrate rollback",)
 
 
 def test_what_is_there_already_is_recorded() -> None:

@@ -14,12 +14,13 @@ DEPLOY, STATUS, DETECT = "migrate deploy", "migrate status", "migrate resolve --
 
 class Remedy(NamedTuple):
     """`tone` is that of a note: danger, warning or calm. Commands that begin with `migrate` are for the service's own
-    machine, the others for a checkout of its code."""
+    machine, the others for a checkout of its code. `error` is what the database said, which may be long."""
 
     tone: str
     what: str
     advice: str
     commands: tuple[str, ...] = ()
+    error: str = ""
 
 
 def remedies(found: Report, holder: str) -> list[Remedy]:
@@ -29,7 +30,8 @@ def remedies(found: Report, holder: str) -> list[Remedy]:
     told = [remedy] if remedy else []
     told += [_solve(problem, found) for problem in found.problems]
     if newest and newest.state == "failed" and not found.problems:
-        told.append(_overcome(newest))
+        is_ours = any(entry.name == newest.migration for entry in found.entries)
+        told.append(_overcome(newest) if is_ours else _elsewhere(newest))
     elif found.advice:
         told.append(_adopt(found))
     elif found.pending and not found.problems:
@@ -65,6 +67,7 @@ def _solve(problem: Problem, found: Report) -> Remedy:
     return Remedy("danger", problem.what, advice, tuple(command.format(**words) for command in commands))
 
 
+_START = "docker compose up --build --detach"
 _RESTORE, _CHECKOUT = "git checkout {release} -- 'migrations/{name}.*'", "git checkout {release}"
 # The history does not say which release applied it; the log of the code does.
 _UNKNOWN_RELEASE = dict.fromkeys((_RESTORE, _CHECKOUT), "git log --oneline --all -- 'migrations/{name}.*'")
@@ -86,7 +89,7 @@ _SOLUTIONS = {
     ),
     "ahead": (
         "Start the release that brought it, or a newer one:",
-        (_CHECKOUT, "docker compose up --build --detach"),
+        (_CHECKOUT, _START),
     ),
     "pending": (
         "If the database already has what it makes, record it; if it was merged late, run it out of order:",
@@ -106,21 +109,27 @@ def _overcome(failed: Attempt) -> Remedy:
         )
         words = {"name": name}
         return Remedy("danger", what, advice, (_RECORD.format(**words), _FORGET.format(**words), DEPLOY))
-    what = f"The last attempt, {failed.action} of {name}, failed{_reason(error)}."
+    what = f"The last attempt, {failed.action} of {name}, failed."
     again = "migrate rollback" if failed.action == "rollback" else DEPLOY
     if 0 < failed.step < failed.steps:
         done, stand = (f"Steps 1 to {failed.step}", "stand") if failed.step > 1 else ("Step 1", "stands")
         stands = f"{done} of {failed.steps} {stand}; the next deploy goes on from there."
-        return Remedy("danger", what, f"{stands} Mend the cause, then:", (again,))
+        return Remedy("danger", what, f"{stands} Mend the cause, then:", (again,), error)
     if "already exists" in error:
         advice = "If the database has all that it makes, record it, and let the deploy do the rest:"
-        return Remedy("danger", what, advice, (_RECORD.format(name=name), DEPLOY))
-    return Remedy("danger", what, "Its error is in the journal below. Mend the cause, then:", (again,))
+        return Remedy("danger", what, advice, (_RECORD.format(name=name), DEPLOY), error)
+    return Remedy("danger", what, "Mend the cause, then:", (again,), error)
 
 
-def _reason(error: str) -> str:
-    """The error itself stands in the journal, where it may be long."""
-    return ": the process was killed" if error == "the process was killed" else ""
+def _elsewhere(failed: Attempt) -> Remedy:
+    """Of a release that is not this one: what is run here knows nothing of that migration, and would change nothing."""
+    by = f" by release {failed.release}" if failed.release else ""
+    what = f"The last attempt, {failed.action} of {failed.migration}{by}, failed."
+    advice = (
+        "This panel is of another release, which does not have that migration, and goes on with the schema as it was. "
+        "Mend it in a checkout of the newer one, and deploy that:"
+    )
+    return Remedy("danger", what, advice, (_START,), failed.error or "")
 
 
 def _adopt(found: Report) -> Remedy:
