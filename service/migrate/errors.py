@@ -61,7 +61,7 @@ class BrokenScript(MigrateError):
     def __init__(
         self, migration: str, reason: str, hint: str = "Guard what that migration reads with `if not fake:`."
     ) -> None:
-        self.migration = migration
+        self.migration, self.reason = migration, reason
         super().__init__(
             f"Can't work out the state of the tables: replaying {migration}, which is applied, gives {reason}. {hint}"
         )

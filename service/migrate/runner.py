@@ -26,19 +26,13 @@ _BY_ANOTHER = "applied by another deploy meanwhile"
 def deploy(target: Target, *, out_of_order: bool = False, only: int | None = None) -> Outcome:
     """Apply what is pending. A no-op takes one connection and no lock, and imports nothing but the driver.
     Raises Refused before anything has changed, MigrationFailed after rolling back the migration that failed."""
-
-    def decide(ledger: Ledger) -> Plan:
-        decided = plan.make_plan(found, ledger, out_of_order=out_of_order)
-        problems = [*decided.problems, *(problem for file in decided.pending for problem in files.review(file))]
-        if problems:
-            raise Refused(problems)
-        return decided
-
     found = files.scan(target.folder)
     with connected(target) as database:
         ledger = History(database).read()
         # What is still running, or was killed, is somebody's until we have the lock; only then we can judge it.
-        decided = plan.make_plan(found, ledger) if ledger.unfinished else decide(ledger)
+        decided = (
+            plan.make_plan(found, ledger) if ledger.unfinished else decide(found, ledger, out_of_order=out_of_order)
+        )
         done: list[Event] = []
         waits = database.waits
         if _has_work(ledger, decided):
@@ -46,11 +40,20 @@ def deploy(target: Target, *, out_of_order: bool = False, only: int | None = Non
                 warmup.begin(decided.pending)
             with locked(target, database) as history:
                 waits = history.waits_before
-                decided = decide(history.read())
+                decided = decide(found, history.read(), out_of_order=out_of_order)
                 history.adopt(decided.to_adopt)
                 done = list(_apply(target, database, history, decided, only))
     ahead = tuple(row.name for row in decided.ahead)
     return Outcome(tuple(done), _newest(decided, done), len(decided.entries), ahead, waits)
+
+
+def decide(found: Sequence[files.MigrationFile], ledger: Ledger, *, out_of_order: bool = False) -> Plan:
+    """What a deploy would do. Raises Refused with everything that is in its way."""
+    decided = plan.make_plan(found, ledger, out_of_order=out_of_order)
+    problems = [*decided.problems, *(problem for file in decided.pending for problem in files.review(file))]
+    if problems:
+        raise Refused(problems)
+    return decided
 
 
 def rollback(

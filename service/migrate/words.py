@@ -10,9 +10,12 @@ def running(database: str) -> str:
     return f"Running database migrations on {database}"
 
 
-def nothing_to_do(count: int, newest: str) -> str:
-    migrations = "1 migration" if count == 1 else f"{count} migrations"
-    return f"{UP_TO_DATE} {migrations}, the newest is {newest}."
+def nothing_to_do(applied: int, newest: str) -> str:
+    return f"{UP_TO_DATE} {count(applied, 'migration')}, the newest is {newest}."
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def migration(

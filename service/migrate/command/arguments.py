@@ -38,7 +38,11 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
             options(command)
             _place_options(command, argparse.SUPPRESS)
 
-    add(commands.deploy, "apply what is pending; nothing else changes, and doing it twice is safe", _deploy_options)
+    add(
+        commands.deploy,
+        "apply what is pending; nothing else changes, and doing it twice is safe",
+        _whole_deploy_options,
+    )
     add(commands.status, "show what is applied and what is not", _report_options)
     add(commands.journal, "show every attempt: how long it took, what it waited for, why it failed", _journal_options)
     add(commands.resolve, "record migrations as applied, or as rolled back, without running them", _resolve_options)
@@ -95,6 +99,11 @@ def _patience_options(command: argparse.ArgumentParser) -> None:
         ("--attempts", _count, "how often a migration that gave way is tried (10)"),
     ):
         command.add_argument(word, type=kind, default=SHARED[word[2:].replace("-", "_")], metavar="N", help=text)
+
+
+def _whole_deploy_options(command: argparse.ArgumentParser) -> None:
+    _deploy_options(command)
+    command.add_argument("--dry-run", action="store_true", help="show the statements that it would run; change nothing")
 
 
 def _deploy_options(command: argparse.ArgumentParser) -> None:

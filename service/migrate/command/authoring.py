@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from service.config import RunnerConfig
+from service.migrate import words
 from service.migrate.command import commands, terminal
 from service.migrate.errors import Refused
 
@@ -111,9 +112,8 @@ def validate(options: argparse.Namespace, config: RunnerConfig) -> int:
     if problems:
         raise Refused("\n".join([*problems, _FROZEN]))
     if not options.json:
-        print(
-            f"{_count(len(found), 'migration')} in {config.migrations_dir}: names, numbers and functions are in order."
-        )
+        counted = words.count(len(found), "migration")
+        print(f"{counted} in {config.migrations_dir}: names, numbers and functions are in order.")
     return 0
 
 
@@ -147,7 +147,3 @@ def _ask_rename(old: str, new: str) -> bool:
         "y",
         "yes",
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

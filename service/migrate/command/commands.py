@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 
 def deploy(options: argparse.Namespace, config: RunnerConfig) -> int:
+    if options.dry_run:
+        return _rehearse(options, config)
     target = _target(options, config)
     terminal.say(options, words.running(str(target.url)))
     outcome = runner.deploy(target, out_of_order=options.out_of_order)
@@ -26,6 +28,17 @@ def deploy(options: argparse.Namespace, config: RunnerConfig) -> int:
     for name in outcome.ahead:
         print(f"Note: {name} is applied but unknown to this release: the database is ahead, which is fine.")
     print(_deploy_summary(outcome))
+    return 0
+
+
+def _rehearse(options: argparse.Namespace, config: RunnerConfig) -> int:
+    from service.migrate import rehearsal
+
+    url, wait = config.migration_database_url, config.database_wait if options.wait is None else options.wait
+    found = rehearsal.rehearse(url, config.migrations_dir, wait=wait, out_of_order=options.out_of_order)
+    if options.json:
+        return terminal.print_json(terminal.plain(found))
+    print(show.rehearsal(found))
     return 0
 
 
@@ -161,7 +174,7 @@ def _target(options: argparse.Namespace, config: RunnerConfig) -> Target:
 
 def _deploy_summary(outcome: Outcome) -> str:
     if not outcome.total:
-        return "There are no migrations yet; make one with `migrate create NAME`."
+        return show.NO_MIGRATIONS
     if not outcome.done:
         return words.nothing_to_do(outcome.total, outcome.newest)
     seconds = sum(event.seconds for event in outcome.done)

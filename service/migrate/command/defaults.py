@@ -18,7 +18,7 @@ SHARED: dict[str, Any] = {
     "attempts": 10,
     "left": None,
 }
-_OWN: dict[str, dict[str, Any]] = {"deploy": {"out_of_order": False}, "status": {}}
+_OWN: dict[str, dict[str, Any]] = {"deploy": {"out_of_order": False, "dry_run": False}, "status": {}}
 
 
 def options(commands: Any, words: Sequence[str]) -> Any:

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from service.migrate.ledger import Attempt
     from service.migrate.proving.proof import Detection
     from service.migrate.proving.verify import Verification
+    from service.migrate.rehearsal import Rehearsal
     from service.migrate.report import Entry, Report
 
 _SHOWN = 8
+_LINES, _WIDTH = 40, 2_000  # of a statement that is rehearsed
+NO_MIGRATIONS = "There are no migrations yet; make one with `migrate create NAME`."
+_REHEARSED = "Nothing was changed. This ran on empty tables: what a migration does row by row is not among it."
 UNKNOWN = "Applied, but without a file here: {}. What that changed differs: verify with the release that has it."
 UNNAMED_MODELS = (
     "\nNo models were compared: the service's own do not go with this folder. Name those that do in MIGRATIONS_MODELS; "
@@ -93,10 +97,31 @@ def migrations_words(*, to_stderr: bool) -> None:
 def status(report: Report) -> str:
     """A table of migrations, and the one sentence that matters below it."""
     if not report.entries:
-        return f"{report.database}\nThere are no migrations yet; make one with `migrate create NAME`."
+        return f"{report.database}\n{NO_MIGRATIONS}"
     lines = [report.database, "", *(_row(entry) for entry in report.entries), ""]
     missing = "There is no such file yet: the first deploy makes it." if report.is_missing else ""
     return "\n".join([*lines, *filter(None, [missing, report.advice, _last(report.attempts), _verdict(report)])])
+
+
+def rehearsal(found: Rehearsal) -> str:
+    """What a deploy would run."""
+    if not found.pending:
+        return words.nothing_to_do(len(found.applied), found.applied[-1]) if found.applied else NO_MIGRATIONS
+    lines = [f"A deploy would apply {words.count(len(found.pending), 'migration')} to {found.database}:"]
+    for part in found.pending:
+        how = ["in one transaction" if part.atomic else "in steps", *(["breaking"] if part.breaking else [])]
+        lines += ["", f"{part.migration}, {', '.join(how)}"]
+        lines += [_statement(sql) for sql in part.statements] or ["  no statement"]
+    return "\n".join([*lines, "", _REHEARSED])
+
+
+def _statement(sql: str) -> str:
+    """Indented as a whole; of one that brings its data along, the beginning."""
+    lines = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]} …" for line in sql.splitlines()]
+    if len(lines) > _LINES:
+        lines[_LINES:] = [f"… {words.count(len(lines) - _LINES, 'line')} more"]
+    is_comment = len(lines) == 1 and sql.startswith("--")
+    return "\n".join(f"  {line}".rstrip() for line in lines) + ("" if is_comment else ";")
 
 
 def journal(attempts: Sequence[Attempt]) -> str:
@@ -188,5 +213,4 @@ def _verdict(report: Report) -> str:
     if report.problems:
         count = len(report.problems)
         return "One problem must be solved first." if count == 1 else f"{count} problems must be solved first."
-    count = len(report.pending)
-    return f"{count} migration{'s' if count > 1 else ''} to apply: run `migrate deploy`."
+    return f"{words.count(len(report.pending), 'migration')} to apply: run `migrate deploy`."

@@ -129,22 +129,35 @@ def _settle(place: Scratch) -> None:
 def _after_each(place: Scratch, files: Sequence[MigrationFile]) -> list[Snapshot]:
     found = [place.taken()]
     for file in files:
-        try:
-            database = place.engine.database_of(file)
-            database.reword = place.names.reword
-            for step in place.engine.steps(file):
-                step.run()
-            settings.reset(place.connection, database.spoken_of)
-            _settle(place)
-        except EndsTransaction as error:
-            raise BrokenScript(file.name, f"{error.statement}, which would end what it is tried in", _NO_END) from error
-        except MigrateError:
-            raise
-        except (Exception, SystemExit) as error:
-            hint = [_BUSY] if contention.is_contention(error) else []
-            raise BrokenScript(file.name, f"{type(error).__name__}: {error}".splitlines()[0], *hint) from error
+        play(place, file)
         found.append(place.taken())
     return found
+
+
+def play(place: Scratch, file: MigrationFile, hear: Callable[[str], object] = lambda _sql: None) -> None:
+    """Run a migration there; `hear` gets each statement as the migration has it, and of a backfill, which finds no row,
+    a comment. Raises BrokenScript where it can't run on empty tables."""
+
+    def reword(sql: str) -> str:
+        hear(sql)
+        return place.names.reword(sql)
+
+    try:
+        database = place.engine.database_of(file)
+        database.reword = reword
+        for step in place.engine.steps(file):
+            if step.backfill:
+                hear(f"-- backfill of {step.backfill.tally.table}, in batches")
+            step.run()
+        settings.reset(place.connection, database.spoken_of)
+        _settle(place)
+    except EndsTransaction as error:
+        raise BrokenScript(file.name, f"{error.statement}, which would end what it is tried in", _NO_END) from error
+    except MigrateError:
+        raise
+    except (Exception, SystemExit) as error:
+        hint = [_BUSY] if contention.is_contention(error) else []
+        raise BrokenScript(file.name, f"{type(error).__name__}: {error}".splitlines()[0], *hint) from error
 
 
 @contextmanager
