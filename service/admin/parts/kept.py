@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from flask import current_app, flash, g, request
+from flask import current_app, flash, g, has_app_context, request
 from flask_wtf.csrf import validate_csrf
 from werkzeug.datastructures import ImmutableMultiDict
 from wtforms import Form, HiddenField, StringField, ValidationError
@@ -56,7 +56,8 @@ def shown_again(form: Callable[[], Form] | None = None) -> Callable[[View], View
 
 
 def is_shown_again() -> bool:
-    return "is_shown_again" in g
+    """Never where a form is checked without a page."""
+    return has_app_context() and "is_shown_again" in g
 
 
 def typed() -> Kept | None:
