@@ -80,7 +80,7 @@ def test_without_the_bot_container_nobody_answers(deployment: Deployment, visito
     deployment.compose("stop", "bot")
     with pytest.raises(AssertionError):
         visitor.talk("Is anybody there?", seconds=3)
-    deployment.compose("start", "bot")
+    deployment.start("bot")
 
 
 def test_resolve_and_status_work_inside_the_container(deployment: Deployment) -> None:
@@ -114,7 +114,7 @@ def test_nothing_runs_as_root_or_can_change_the_image(deployment: Deployment, se
 def test_each_process_stops_cleanly_when_docker_asks(deployment: Deployment, service: str) -> None:
     deployment.compose("stop", "--timeout", "30", service)
     assert deployment.inspect(service, "{{.State.ExitCode}}") == "0"
-    assert deployment.compose("start", service).returncode == 0
+    deployment.start(service)
 
 
 def test_a_restart_applies_nothing_and_signs_nobody_out(deployment: Deployment, visitor: Visitor) -> None:

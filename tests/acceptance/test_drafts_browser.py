@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.endpoint import Reply, Until, UntilLeft, delta, endpoint, event, saying
+from tests.support.processes import HANGS
 from tests.support.site import DESK, NEEDS_CHROMIUM, PHONE, SCREENSHOTS, Site, sign_in, too_wide
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
@@ -78,7 +79,7 @@ def test_an_answer_appears_while_it_is_written_and_ends_when_the_page_is_left(si
         sync_api.expect(page.get_by_role("button", name="Try it")).to_be_disabled()
         assert too_wide(page) == 0
         page.goto("/chatbots/")
-        assert answering.left.wait(20), "nobody waits for the answer any more"
+        assert answering.left.wait(HANGS), "nobody waits for the answer any more"
     assert site.surprises() == []
 
 

@@ -25,7 +25,7 @@ from tests.crash.points import How, Points
 from tests.crash.processes import Ended, Words, migrate
 
 Fill = Callable[[str], Sequence[str]]
-DEPLOY = ("deploy", "--lock-wait", "20")
+DEPLOY = ("deploy", "--lock-wait", "60")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def prepared(
             if command == "deploy":
                 made.append(applied)
             elif before:
-                words = ("rollback", "--to", before, "--yes", "--lock-wait", "20")
+                words = ("rollback", "--to", before, "--yes", "--lock-wait", "60")
                 made.append(_play(file.name, here, states[-1], words, states))
                 states.append(states.pop(-2))
             before = file.name

@@ -83,7 +83,7 @@ def terminate(url: DatabaseUrl, pid: int) -> None:
     connection = _connect(make_dsn(**url.libpq()))
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+            cursor.execute("SELECT pg_terminate_backend(%s, 60000)", [pid])
     finally:
         connection.close()
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from html import unescape
 
 import pytest
@@ -26,7 +26,10 @@ from service.url import ROOT, DatabaseUrl
 from tests.support.chat import make_chatbot, send
 from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
 
-TODAY = utc_now().date()
+
+def today() -> date:
+    """Asked each time: a run of all tests may last over midnight."""
+    return utc_now().date()
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def app(service_database: DatabaseUrl) -> Flask:
 
 
 def counted(chatbot: Chatbot, days_ago: int = 0, **sums: object) -> None:
-    day = TODAY - timedelta(days=days_ago)
+    day = today() - timedelta(days=days_ago)
     UsageDay.create(day=day, chatbot=chatbot, **sums)
     usage.add_up(day)
 
@@ -103,7 +106,7 @@ def test_the_figures_are_of_the_period_and_beside_them_stand_those_before(browse
 @ONE_ENGINE
 def test_failed_answers_lead_to_their_conversations(browser: Browser) -> None:
     counted(make_chatbot(), errors=2)
-    since = TODAY - timedelta(days=6)
+    since = today() - timedelta(days=6)
     assert f'<a href="/conversations/?failed=1&since={since}">2</a>' in unescape(browser.read("/?days=7"))
 
 
@@ -124,10 +127,10 @@ def test_every_picture_has_a_title_and_its_numbers_in_a_table(browser: Browser) 
     assert page.count('<svg class="plot"') == page.count('role="img"') == 2, "the others have nothing to show"
     assert "<title>Messages by day; the numbers are in the table below</title>" in page
     rows = table(page, "Messages")
-    assert rows[0] == [str(TODAY), "1,234"]
-    assert rows[1:3] == [[str(TODAY - timedelta(days=1)), "0"], [str(TODAY - timedelta(days=2)), "3"]]
-    assert table(page, "Answer time")[0] == [str(TODAY), "1.5 s", "1.5 s"]
-    assert table(page, "Answer time")[1] == [str(TODAY - timedelta(days=1)), "–", "–"]
+    assert rows[0] == [str(today()), "1,234"]
+    assert rows[1:3] == [[str(today() - timedelta(days=1)), "0"], [str(today() - timedelta(days=2)), "3"]]
+    assert table(page, "Answer time")[0] == [str(today()), "1.5 s", "1.5 s"]
+    assert table(page, "Answer time")[1] == [str(today() - timedelta(days=1)), "–", "–"]
 
 
 def test_what_the_worker_counted_is_what_the_page_says(browser: Browser) -> None:
@@ -135,7 +138,7 @@ def test_what_the_worker_counted_is_what_the_page_says(browser: Browser) -> None
     conversation = Conversation.create(chatbot=chatbot, title="talk")
     for role, fields in (("user", {}), ("assistant", {"duration_ms": 100, "input_tokens": 7, "output_tokens": 5})):
         Message.create(chatbot=chatbot, conversation=conversation, role=role, content="…", **fields)
-    usage.count(TODAY)
+    usage.count(today())
     shown = figures(browser.read("/"))
     assert (shown["Messages"][0], shown["Conversations"][0], shown["Tokens"][0]) == ("1", "1", "12")
 

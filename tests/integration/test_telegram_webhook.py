@@ -249,7 +249,7 @@ def test_a_message_that_telegram_brings_to_the_panel_is_answered_by_a_worker_pro
                 started.start(**telegram)
             eventually(lambda: api.webhook)
             headers = {HEADER: api.webhook["secret_token"]}
-            assert httpx.post(api.webhook["url"], json=update(), headers=headers).status_code == 200
+            assert httpx.post(api.webhook["url"], json=update(), headers=headers, timeout=HANGS).status_code == 200
             eventually(lambda: api.sent)
             assert "“Hello”" in api.texts()[0]
             eventually(lambda: "another worker receives" in started.log)

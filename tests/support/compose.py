@@ -60,6 +60,11 @@ class Deployment:
         done = self.compose("up", "--build", "--detach", "--wait", RELEASE=release, **settings)
         assert done.returncode == 0, done.stderr[-3000:] + self.logs("admin-panel")
 
+    def start(self, service: str) -> None:
+        """What was stopped, as it was; returns when its health check is content. Before that, a signal just ends it."""
+        done = self.compose("up", "--detach", "--wait", "--no-recreate", "--no-deps", service)
+        assert done.returncode == 0, done.stderr[-3000:] + self.logs(service)
+
     def execute(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
         return self.compose("exec", "-T", service, *command)
 
