@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from service.models import VIEWER, AuditEvent, Persona, User
-from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
+from tests.support.panel import ONE_ENGINE, Browser, add_user, fields_of, signed_in
 
 
 def actions() -> list[tuple[str, str, str]]:
@@ -82,6 +82,21 @@ def test_a_persona_may_keep_its_own_name(browser: Browser) -> None:
     path = f"/personas/{Persona.get().id}"
     assert browser.submit(path, name="Pirate", description="Wild").status_code == 303
     assert Persona.get().description == "Wild"
+
+
+def test_two_tabs_do_not_overwrite_each_other(browser: Browser) -> None:
+    browser.submit("/personas/new", name="Pirate", description="Wild")
+    path = f"/personas/{Persona.get().id}"
+    first, second = ({**browser.fields(path), "description": words} for words in ("Calm", "<b>Loud</b>"))
+    assert browser.send(path, first).status_code == 303
+    assert browser.send(path, first).status_code == 303, "the same once more is no quarrel"
+    late = browser.send(path, second)
+    assert late.status_code == 409
+    assert "changed elsewhere while you were typing" in late.text
+    assert re.findall(r"Now: [^<]+", late.text) == ["Now: “Calm”."]
+    assert Persona.get().description == "Calm"
+    assert browser.send(path, fields_of(late.text)).status_code == 303, "what was typed is kept, and may now be saved"
+    assert Persona.get().description == "<b>Loud</b>"
 
 
 def test_somebody_elses_persona_is_not_there(app: Flask, browser: Browser) -> None:

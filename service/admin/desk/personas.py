@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import sha256
+
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -38,7 +41,7 @@ def create() -> Response | tuple[str, int]:
     with writing(proxy.obj):
         if not _is_valid(form, None):
             return _form_page(form, None), 400
-        persona = Persona.create(user=g.user, **form.data)
+        persona = Persona.create(user=g.user, **form.settings())
         _note("persona.create", persona)
     flash(f"{persona.name} is there. Choose them when you begin a talk.", "success")
     return redirect(url_for("personas.index"), 303)
@@ -48,7 +51,7 @@ def create() -> Response | tuple[str, int]:
 @needs(EDITOR)
 def edit(persona_id: int) -> str:
     persona = _find(persona_id)
-    return _form_page(PersonaForm(obj=persona), persona)
+    return _form_page(PersonaForm(obj=persona, seen=_stamp(persona)), persona)
 
 
 @pages.post("/<int:persona_id>")
@@ -56,12 +59,17 @@ def edit(persona_id: int) -> str:
 def change(persona_id: int) -> Response | tuple[str, int]:
     persona = _find(persona_id)
     form = PersonaForm(request.form)
-    changed = [name for name, value in form.data.items() if value != getattr(persona, name)]
     with writing(proxy.obj):
         if not _is_valid(form, persona):
             return _form_page(form, persona), 400
-        _update(persona, **form.data)
-        _note("persona.edit", persona, changed=changed)
+        # Again, now that nobody else changes one of this person's.
+        persona = _find(persona_id)
+        present = _different(form, persona)
+        if present and form.seen.data != _stamp(persona):
+            form.seen.data = _stamp(persona)
+            return _form_page(form, persona, present), 409
+        _update(persona, **form.settings())
+        _note("persona.edit", persona, changed=list(present))
     flash(f"{form.name.data} is changed. The next answer speaks that way.", "success")
     return redirect(url_for("personas.index"), 303)
 
@@ -99,5 +107,17 @@ def _is_valid(form: PersonaForm, persona: Persona | None) -> bool:
     return not form.name.errors
 
 
-def _form_page(form: PersonaForm, persona: Persona | None) -> str:
-    return render_template("personas/form.html", form=form, persona=persona)
+def _stamp(persona: Persona) -> str:
+    words = (persona.name, persona.description, persona.instructions, persona.color)
+    return sha256("\0".join(words).encode()).hexdigest()
+
+
+def _different(form: PersonaForm, persona: Persona) -> dict[str, str]:
+    """What stands there now, where that is not what was typed."""
+    present = {name: getattr(persona, name) for name in form.settings()}
+    return {name: value for name, value in present.items() if value != form[name].data}
+
+
+def _form_page(form: PersonaForm, persona: Persona | None, now: Mapping[str, str] | None = None) -> str:
+    """With what stands there now, for whoever was late."""
+    return render_template("personas/form.html", form=form, persona=persona, now=now or {})

@@ -178,10 +178,16 @@ class MoveForm(Form):
 
 
 class PersonaForm(Form):
+    """`seen` stands for what the persona was when the page was made."""
+
     name = StringField("Name", [DataRequired("Give the persona a name."), at_most(120), Storable()], filters=[strip])
     description = StringField("Description", [at_most(300), Storable()], filters=[strip])
     instructions = TextAreaField("Instructions", [at_most(20_000), Storable()], filters=[unix_lines, strip])
     color = ColorField("Colour")
+    seen = HiddenField("Seen", default="")
+
+    def settings(self) -> dict[str, Any]:
+        return {name: value for name, value in self.data.items() if name != "seen"}
 
     def validate_color(self, field: Field) -> None:
         if not is_color(field.data or ""):
