@@ -16,9 +16,10 @@ SHARED: dict[str, Any] = {
     "lock_timeout": 3.0,
     "statement_timeout": 0.0,
     "attempts": 10,
+    "dry_run": False,
     "left": None,
 }
-_OWN: dict[str, dict[str, Any]] = {"deploy": {"out_of_order": False, "dry_run": False}, "status": {}}
+_OWN: dict[str, dict[str, Any]] = {"deploy": {"out_of_order": False}, "status": {}}
 
 
 def options(commands: Any, words: Sequence[str]) -> Any:
