@@ -75,7 +75,7 @@ class Progress:
         said in the same breath; gives the cursor of the last one."""
         duration_ms = round((time.monotonic() - began) * 1000)
         took = f"UPDATE {HISTORY} SET duration_ms = ?, waited_ms = ? WHERE name = ?"
-        waited_ms = sum(round(wait.seconds * 1000) for wait in self.toll.waits()) or None
+        waited_ms = sum(round(wait.seconds * 1000) for wait in self.toll.write_down()) or None
         noted = (took, [duration_ms, waited_ms, self.migration])
         cursor = self._connection.execute_all(noted, self._outcome("done"), *then)
         self.duration_ms, self.is_finished = duration_ms, True
@@ -92,6 +92,7 @@ class Progress:
             return bool(database.execute(marked, [self.migration, CLAIMED - self._row]).fetchone())
 
     def finish(self, state: str, error: str | None = None, over: Connection | None = None) -> None:
+        self.toll.write_down()
         sql, values = self._outcome(state, error)
         if state == "failed":  # what was committed when a signal came is done all the same
             sql, values = f"{sql} AND state = ?", [*values, "running"]

@@ -47,18 +47,26 @@ class Toll:
         self._seconds = self._before = 0.0
         self._tries = 0
         self._whom: dict[int, str] = {}
+        self._is_written_down = False
 
     def begin_try(self) -> None:
-        self._before = self._seconds
+        self._before, self._is_written_down = self._seconds, False
+
+    def write_down(self) -> tuple[Wait, ...]:
+        """The waits, which stay as they are from now on: whoever watches may still be counting one that has ended."""
+        self._is_written_down = True
+        return self.waits()
 
     def add(self, seconds: float, whom: Mapping[int, str]) -> None:
         """The try at hand waited, and may come to its end all the same."""
+        if self._is_written_down:
+            return
         self._seconds += seconds
         self._whom.update(whom)
 
     def give_way(self, seconds: float, whom: Mapping[int, str]) -> None:
         """The try was for nothing: all of its time is lost, not only what it waited."""
-        self._seconds = self._before + seconds
+        self._seconds, self._is_written_down = self._before + seconds, False
         self._whom.update(whom)
         self._tries += 1
 

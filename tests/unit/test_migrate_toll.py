@@ -52,6 +52,18 @@ def test_a_try_that_gave_way_is_lost_as_a_whole_and_the_waits_in_it_are_not_coun
     assert toll.waits() == (Wait("locks", 4.75, ("first", "second", "third"), 1),)
 
 
+def test_what_was_written_down_stays_as_it_is_unless_there_is_another_try() -> None:
+    toll = Toll()
+    toll.begin_try()
+    toll.add(1.5, {1: "first"})
+    told = toll.write_down()
+    toll.add(0.5, {2: "late"})
+    assert toll.waits() == told == (Wait("locks", 1.5, ("first",)),)
+    toll.give_way(2.0, {})
+    toll.add(1.0, {})
+    assert toll.waits() == (Wait("locks", 3.0, ("first",), 1),)
+
+
 def test_of_many_who_were_waited_for_a_few_are_named() -> None:
     toll = Toll()
     toll.add(1.0, {number: f"server process {number}" for number in range(50)})
