@@ -193,11 +193,11 @@ def test_and_does_so_where_transactions_keep_a_snapshot(
 ) -> None:
     """CONCURRENTLY waits for every snapshot that is older, and so it did for that of its own deploy."""
     rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET default_transaction_isolation = '{isolation}'")
-    rows(postgresql_url, f"ALTER DATABASE {postgresql_url.name} SET statement_timeout = '5s'")
     (tmp_path / "001_a.sql").write_text(
         "-- atomic: false\nCREATE TABLE a (x INT); CREATE INDEX CONCURRENTLY i ON a (x)"
     )
-    assert runner.deploy(target(postgresql_url, tmp_path)).newest == "001_a"
+    patience = Patience(statement_timeout=5)
+    assert runner.deploy(target(postgresql_url, tmp_path, patience=patience)).newest == "001_a"
 
 
 def test_who_waits_is_not_taken_for_a_session_that_was_forgotten(postgresql_url: DatabaseUrl, folder: Path) -> None:
