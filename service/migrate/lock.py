@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from service.migrate import connection
 from service.migrate.connection import HOST, Connection, Statement
-from service.migrate.errors import LockUnavailable
+from service.migrate.errors import LockUnavailable, Refused
 from service.migrate.waits import Wait
 from service.url import MEMORY, DatabaseUrl
 
@@ -102,7 +103,7 @@ def _file_lock(path: Path, seconds: float, on_wait: OnWait) -> Iterator[tuple[Wa
     import fcntl
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.migrate-lock").open("a+", encoding="utf-8") as file:
+    with _opened(path.with_name(f"{path.name}.migrate-lock")) as file:
 
         def try_lock() -> bool:
             try:
@@ -119,6 +120,18 @@ def _file_lock(path: Path, seconds: float, on_wait: OnWait) -> Iterator[tuple[Wa
             return file.read() or JUST_STARTED
 
         yield _poll(try_lock, holder, seconds, on_wait)
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return path.open("a+", encoding="utf-8")
+    except PermissionError:
+        if not path.exists():
+            raise
+        raise Refused(
+            f"The file of the lock belongs to another user, who has deployed here before: `ls -l {path}`. Give it to "
+            "this one with `chown`, and the database with it."
+        ) from None
 
 
 def _poll(try_once: Callable[[], bool], holder: Callable[[], str], seconds: float, on_wait: OnWait) -> tuple[Wait, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from service.migrate import heal, lock, runner
 from service.migrate.connection import HOST, Connection, connect
-from service.migrate.errors import LockUnavailable
+from service.migrate.errors import LockUnavailable, Refused
 from service.migrate.history import History
 from service.migrate.patience import Patience
 from service.migrate.session import Event
@@ -81,6 +82,26 @@ def test_the_lock_of_a_killed_deploy_is_free_at_once(database_url: DatabaseUrl, 
     process.kill()
     process.communicate()
     assert len(runner.deploy(target(database_url, folder, lock_wait=HANGS)).done) == 5
+
+
+def test_a_lock_of_another_user_is_told_as_such(
+    sqlite_url: DatabaseUrl, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the first deploy ran as root. Whoever runs these tests may be root too, whom no file refuses."""
+    path = Path(f"{sqlite_url.name}.migrate-lock")
+    path.touch(mode=0o444)
+    if os.access(path, os.W_OK):
+        monkeypatch.setattr(Path, "open", refusing)
+    with pytest.raises(Refused) as refusal:
+        runner.deploy(target(sqlite_url, folder))
+    assert str(refusal.value) == (
+        f"The file of the lock belongs to another user, who has deployed here before: `ls -l {path}`. Give it to this "
+        "one with `chown`, and the database with it."
+    )
+
+
+def refusing(*_arguments: object, **_options: object) -> None:
+    raise PermissionError
 
 
 def test_who_waited_plans_again_and_finds_the_work_done(database_url: DatabaseUrl, folder: Path) -> None:
