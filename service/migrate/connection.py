@@ -78,10 +78,13 @@ class Connection:
             # COMMIT fails on SQLite while somebody reads, and leaves the transaction open.
             end() if end else self.execute(COMMIT)
         except BaseException:
-            # A full disk or a lost connection has ended it already, and is what a person has to read.
-            if self.raw.in_transaction if self.is_sqlite else not self.raw.closed:
-                self.execute("ROLLBACK")
+            self.roll_back()
             raise
+
+    def roll_back(self) -> None:
+        """Whatever is open. A full disk or a lost connection has ended it already, and is what a person has to read."""
+        if self.raw.in_transaction if self.is_sqlite else not self.raw.closed and self.raw.info.transaction_status:
+            self.execute("ROLLBACK")
 
     @property
     def is_in_transaction(self) -> bool:

@@ -4,6 +4,7 @@ handler of Python's runs, so that it would come only after the statement, which 
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from types import FrameType
 from service.migrate.connection import Connection
 
 _WORDS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Stopped by SIGTERM"}
+_PAUSE_MS = 50
+# That Python's handler has had its turn: from then on, what runs puts things in order.
+_heeded = threading.Event()
 
 
 class Stop(KeyboardInterrupt):
@@ -43,10 +47,12 @@ def raised() -> Iterator[None]:
     heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
 
     def stop(number: int, _frame: FrameType | None) -> None:
+        _heeded.set()
         for each in heeded:
             signal.signal(each, signal.SIG_DFL)
         raise Stop(number)
 
+    _heeded.clear()
     for number in heeded:
         signal.signal(number, stop)
     try:
@@ -78,7 +84,12 @@ def heard(connection: Connection) -> Iterator[None]:
 
 def _listen(ear: int, connection: Connection) -> None:
     """Each signal is a byte, its number; nothing more comes when the other end is closed."""
+    more = select.poll()
+    more.register(ear, select.POLLIN)
     while number := os.read(ear, 1):
-        if number[0] in _WORDS:
+        is_over = number[0] not in _WORDS
+        while not is_over:
             with suppress(Exception):  # the connection may be what is lost
                 connection.raw.interrupt() if connection.is_sqlite else connection.raw.cancel()
+            # A statement that was only about to run goes on all the same, and is ended by the next.
+            is_over = bool(more.poll(_PAUSE_MS)) or _heeded.is_set()

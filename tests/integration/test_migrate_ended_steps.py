@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from service.migrate import gate, runner
+from service.migrate import files, gate, runner
+from service.migrate import tables as tables_of_ours
+from service.migrate.applying import claim
+from service.migrate.applying.failure import Place
+from service.migrate.connection import connect
 from service.migrate.errors import MigrationFailed, Refused, Unclear, Unproven
+from service.migrate.history import History
+from service.migrate.interrupt import Stop
 from service.url import DatabaseUrl
 from tests.support.blockers import in_the_way
 from tests.support.migrations import applied, rows, table, tables, target, write
@@ -138,3 +147,33 @@ def test_what_is_half_undone_has_to_be_restored_before_it_is_recorded(
     rows(database_url, "CREATE TABLE first (id INTEGER PRIMARY KEY)")
     runner.resolve(target(database_url, tmp_path), applied=["001_a"])
     assert (runner.deploy(target(database_url, tmp_path)).done, applied(database_url)) == ((), ["001_a"])
+
+
+@pytest.mark.parametrize("is_sql", [True, False])
+def test_what_a_signal_left_open_is_not_taken_for_what_was_committed(
+    database_url: DatabaseUrl, tmp_path: Path, is_sql: bool
+) -> None:
+    """It may come after a COMMIT that it has itself interrupted, and before the ROLLBACK."""
+
+    @contextmanager
+    def begin() -> Iterator[None]:
+        connection.execute("BEGIN")
+        yield  # what is thrown in here meets no ROLLBACK
+
+    write(tmp_path, "001_a", "migrator.run(print)", top="atomic = False")
+    (file,) = files.scan(tmp_path)
+    place, connection = Place(file), connect(database_url)
+    tables_of_ours.prepare(connection)
+    history = History(connection)
+    step = partial(claim.stepped, connection, place=place, number=1, begin=begin(), is_sql=is_sql)
+    with pytest.raises(Stop), history.attempt("deploy", "001_a", in_steps=True) as progress, step(progress):
+        raise Stop(signal.SIGINT)
+    assert not place.has_ended
+    assert not connection.is_in_transaction
+    mine = history.claim("001_a", file.checksum, "deploy", breaking=False, down=None)
+    claimed = claim.taken_back(connection, history, place, mine)
+    with pytest.raises(Stop), claimed, begin():  # noqa: PT012
+        connection.execute(*mine)
+        raise Stop(signal.SIGINT)
+    assert not place.has_ended
+    connection.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from service.migrate.connection import connect
+from service.migrate import interrupt
+from service.migrate.connection import Connection, connect
 from service.migrate.lock import deploy_lock
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, tables, write
@@ -206,3 +209,25 @@ def test_a_deploy_that_is_no_process_of_its_own_leaves_signals_alone(deploy: Dep
     connection.close()
     assert main(words) == 0
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+class Deaf(sqlite3.Connection):
+    """As if it had been interrupted a moment before its statement ran."""
+
+    interrupted = 0
+
+    def interrupt(self) -> None:
+        self.interrupted += 1
+        if self.interrupted > 1:
+            super().interrupt()
+
+
+def test_a_statement_that_was_only_about_to_run_is_ended_too(sqlite_url: DatabaseUrl) -> None:
+    raw = sqlite3.connect(sqlite_url.name, factory=Deaf, check_same_thread=False)
+    seconds = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5e7) SELECT count(*) FROM n"
+    signals = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM))
+    with pytest.raises(interrupt.Stop), interrupt.raised(), interrupt.heard(Connection(raw, sqlite_url)):
+        signals.start(), raw.execute(seconds).fetchall()
+    assert raw.interrupted > 1
+    assert raw.execute("SELECT 7").fetchall() == [(7,)]
+    raw.close()

@@ -162,7 +162,8 @@ class Applier:
         """One step: in a transaction with its entry, unless the database wants the statement outside of any."""
         if not heal.stands_alone(step.sql) and not progress.has_begun(number):
             try:
-                with claim.stepped(progress, self._place, number, self._transaction(outline), is_sql=bool(step.sql)):
+                begin, is_sql = self._transaction(outline), bool(step.sql)
+                with claim.stepped(self._connection, progress, self._place, number, begin, is_sql=is_sql):
                     self._run([step])
                 return
             except Exception as error:
@@ -230,7 +231,7 @@ class Applier:
         return transaction(self._connection, self._database, self._patience, outline.touches, first, last)
 
     def _unclaimed(self, mine: Statement) -> AbstractContextManager[None]:
-        return claim.taken_back(self._history, self._place, mine)
+        return claim.taken_back(self._connection, self._history, self._place, mine)
 
     def _held(self) -> AbstractContextManager[None]:
         return claim.held(self._connection, self._database, self._history, self._place)

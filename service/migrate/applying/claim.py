@@ -40,10 +40,10 @@ def held(connection: Connection, database: Any, history: History, place: Place) 
 
 
 @contextmanager
-def taken_back(history: History, place: Place, mine: Statement) -> Iterator[None]:
+def taken_back(connection: Connection, history: History, place: Place, mine: Statement) -> Iterator[None]:
     """Around the transaction of a claim: where that fails in one that came after it, as COMMIT AND CHAIN begins it, the
     claim stands, and is taken back. Raises Refused then; a signal is told by whoever hears it."""
-    with _looked_at(place, partial(history.take_back, mine)):
+    with _looked_at(connection, place, partial(history.take_back, mine)):
         yield
 
 
@@ -51,7 +51,7 @@ def taken_back(history: History, place: Place, mine: Statement) -> Iterator[None
 def undone(connection: Connection, progress: Progress, place: Place, begin: Transaction) -> Iterator[None]:
     """The transaction of a rollback, which begins with the mark of the row that it removes: where that is left behind,
     it stays. Raises Overtaken where somebody else has removed the row, and Refused as above."""
-    with _looked_at(place, progress.is_half_undone):
+    with _looked_at(connection, place, progress.is_half_undone):
         try:
             with begin as marked:
                 if marked.rowcount != 1:
@@ -64,10 +64,12 @@ def undone(connection: Connection, progress: Progress, place: Place, begin: Tran
 
 
 @contextmanager
-def stepped(progress: Progress, place: Place, number: int, begin: Transaction, *, is_sql: bool) -> Iterator[None]:
+def stepped(
+    connection: Connection, progress: Progress, place: Place, number: int, begin: Transaction, *, is_sql: bool
+) -> Iterator[None]:
     """The transaction of a step, with its entry in the journal. A step in Python could end it, and is first entered as
     one that has begun, which others see only where it did. Raises Refused where that is so, and the step has failed."""
-    with _looked_at(place, partial(progress.stays_begun, number)), begin:
+    with _looked_at(connection, place, partial(progress.stays_begun, number)), begin:
         # First: whoever has taken over waits here, or stops us.
         progress.step(number, place.total) if is_sql else progress.mark(number, True)
         yield
@@ -76,12 +78,15 @@ def stepped(progress: Progress, place: Place, number: int, begin: Transaction, *
 
 
 @contextmanager
-def _looked_at(place: Place, is_left: Callable[[], bool]) -> Iterator[None]:
+def _looked_at(connection: Connection, place: Place, is_left: Callable[[], bool]) -> Iterator[None]:
+    """Around a transaction: what is left of it when it has failed, the migration has committed. A signal may have come
+    before its ROLLBACK, and then it is open still."""
     try:
         yield
     except BaseException as error:
         is_found = False
         with suppress(Exception):  # the first error is the one that counts
+            connection.roll_back()
             is_found = not place.has_ended and is_left()
         if is_found:
             place.has_ended = True

@@ -20,8 +20,7 @@ def told(stop: Stop, connection: Connection, history: History, place: Place) -> 
     is_over = False
     for _ in range(2):  # the statement that the signal ends may be the first of these
         with suppress(Exception):
-            if connection.is_in_transaction:
-                connection.execute("ROLLBACK")
+            connection.roll_back()
             history.close_abandoned(str(stop))
             is_over = history.has(place.file.name) == (place.command == "deploy")
             break
