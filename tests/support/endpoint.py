@@ -65,6 +65,10 @@ class Endpoint:
     def reply(self) -> Reply:
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
+    def is_left(self) -> bool:
+        """Nobody listens any more: who asked has hung up, or had no time left to ask."""
+        return not self.asked or self.left.wait(HANGS)
+
 
 def event(data: object) -> bytes:
     return b"data: " + (data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)).encode() + b"\n\n"
