@@ -225,9 +225,13 @@ class Deaf(sqlite3.Connection):
 def test_a_statement_that_was_only_about_to_run_is_ended_too(sqlite_url: DatabaseUrl) -> None:
     raw = sqlite3.connect(sqlite_url.name, factory=Deaf, check_same_thread=False)
     seconds = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5e7) SELECT count(*) FROM n"
-    signals = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM))
+
+    def run() -> None:
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        raw.execute(seconds).fetchall()
+
     with pytest.raises(interrupt.Stop), interrupt.raised(), interrupt.heard(Connection(raw, sqlite_url)):
-        signals.start(), raw.execute(seconds).fetchall()
+        run()
     assert raw.interrupted > 1
     assert raw.execute("SELECT 7").fetchall() == [(7,)]
     raw.close()
