@@ -168,7 +168,7 @@ connection.Connection.execute = and_then
 
 
 def test_a_second_signal_ends_it_at_once(deploy: Deploy) -> None:
-    write(deploy.folder, "002_b", f"migrator.run(open, {str(deploy.marker)!r}, 'w')\n{STUBBORN}")
+    write(deploy.folder, "002_b", STUBBORN.format(marker=str(deploy.marker)))
     with subprocess.Popen(
         [*DEPLOY, str(deploy.folder), "deploy"], env=environment(deploy.url), stdout=subprocess.PIPE, text=True
     ) as process:
@@ -186,6 +186,7 @@ STUBBORN = """
 import time
 def stubborn():
     try:
+        open({marker!r}, "w").close()
         time.sleep(300)
     finally:
         print("still here", flush=True)
