@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from service.migrate import contents, glance, runner
+from service.migrate import contents, driver, glance, runner
 from service.migrate.cli import main
 from service.migrate.command import arguments, commands, console, defaults
+from service.migrate.connection import connect
 from service.url import DatabaseUrl
 from tests.support.migrations import rows, table, target, write
 from tests.support.processes import as_text, environment, run
@@ -209,6 +211,28 @@ def test_looking_at_a_database_that_is_not_there_does_not_make_it(tmp_path: Path
     write(tmp_path / "m", "001_a", table("a"))
     assert glanced(DatabaseUrl("sqlite", str(tmp_path / "new.db")), tmp_path / "m") == ""
     assert not (tmp_path / "new.db").exists()
+
+
+def test_who_waited_too_long_for_an_answer_goes_the_whole_way_on_another_connection(
+    postgresql_url: DatabaseUrl, folder_of_one: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "_PATIENCE_MS", 10)
+    words = ["--database-url", as_text(postgresql_url), "--dir", str(folder_of_one), "deploy"]
+    left: list[Any] = []
+    holder = connect(postgresql_url)
+    with holder.transaction():
+        holder.execute("LOCK TABLE migratehistory IN ACCESS EXCLUSIVE MODE")
+        assert glance.answer(words, {}, left) == ""
+    assert [bool(connection.closed) for connection in left] == [True]
+    holder.close()
+    assert console.main(words, left) == 0
+
+
+@pytest.fixture
+def folder_of_one(postgresql_url: DatabaseUrl, tmp_path: Path) -> Path:
+    folder = write(tmp_path / "one", "001_a", table("a")).parent
+    runner.deploy(target(postgresql_url, folder))
+    return folder
 
 
 def test_a_folder_without_migrations_goes_the_whole_way(database_url: DatabaseUrl, folder: Path) -> None:

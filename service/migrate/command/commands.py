@@ -34,7 +34,7 @@ def deploy(options: argparse.Namespace, config: RunnerConfig) -> int:
 def _rehearse(options: argparse.Namespace, config: RunnerConfig) -> int:
     from service.migrate import rehearsal
 
-    url, wait = config.migration_database_url, config.database_wait if options.wait is None else options.wait
+    url, wait = config.migration_database_url, _wait(options, config)
     found = rehearsal.rehearse(url, config.migrations_dir, wait=wait, out_of_order=options.out_of_order)
     if options.json:
         return terminal.print_json(terminal.plain(found))
@@ -159,12 +159,17 @@ def _reason(options: argparse.Namespace) -> str:
     return str(options.why)
 
 
+def _wait(options: argparse.Namespace, config: RunnerConfig) -> float:
+    """Seconds that the database may take to be there."""
+    return config.database_wait if options.wait is None else float(options.wait)
+
+
 def _target(options: argparse.Namespace, config: RunnerConfig) -> Target:
     return Target(
         config.migration_database_url,
         config.migrations_dir,
         release=config.release,
-        database_wait=config.database_wait if options.wait is None else options.wait,
+        database_wait=_wait(options, config),
         lock_wait=options.lock_wait,
         patience=Patience(options.lock_timeout, options.statement_timeout, options.attempts),
         tell=terminal.teller(quiet=options.json),
