@@ -1,4 +1,4 @@
-"""The service's own ten migrations, on both engines, on databases with rows in them."""
+"""The service's own migrations, on both engines, on databases with rows in them."""
 
 from __future__ import annotations
 
