@@ -77,9 +77,12 @@ def follow(chatbot_id: int, thread: str) -> AnyResponse:
 @pages.post("/<int:chatbot_id>/<thread>")
 @shown_again(MessageForm)
 def send(chatbot_id: int, thread: str) -> AnyResponse | tuple[str, int]:
+    """Or, for a browser without the script, `look` for the answer: what is being typed comes back with the page."""
     chatbot = _partner(chatbot_id, thread)
     _news(chatbot, thread)
     form = MessageForm(request.form)
+    if "look" in request.form:
+        return _page(chatbot, thread, form), 200
     if not form.validate():
         return _page(chatbot, thread, form), 400
     return _send(chatbot, thread, form)

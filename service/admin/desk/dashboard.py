@@ -11,11 +11,12 @@ from flask import Blueprint, current_app, g, render_template, request
 from service.admin.desk.charts import Chart, Series, shares
 from service.admin.parts.display import milliseconds
 from service.admin.schema import reading
+from service.admin.schema.remedies import Remedy
 from service.chat import access, deadletters, usage, waiting
 from service.chat.tools import servers
 from service.chat.usage import Busy, Day, Sums
 from service.migrate.errors import MigrateError
-from service.migrate.ledger import Applied
+from service.migrate.report import Entry
 from service.models.base import utc_now
 
 pages = Blueprint("dashboard", __name__)
@@ -37,12 +38,11 @@ class Figure(NamedTuple):
 
 
 class Schema(NamedTuple):
-    """What there is to say about the migrations in a line; `newest` is the one that was applied last."""
+    """What there is to say about the migrations in a line: the worst of what their page advises, and what was applied
+    last."""
 
-    is_current: bool
-    pending: int
-    problems: int
-    newest: Applied | None
+    worst: Remedy | None
+    newest: Entry | None
 
 
 @pages.get("/")
@@ -136,9 +136,10 @@ def _compared(busiest: list[Busy]) -> list[tuple[Busy, float]]:
 def _schema() -> Schema | None:
     """None where the migrations can't be read; their own page says why."""
     try:
-        found = reading.planned()
+        found = reading.present()
+        advised = reading.advised(found)
     except MigrateError:
         return None
-    applied = [entry.applied for entry in found.entries if entry.applied and entry.applied.applied_at]
-    newest = max(applied, key=lambda row: (row.applied_at, row.name), default=None)
-    return Schema(found.is_current, len(found.pending), len(found.problems), newest)
+    applied = [entry for entry in found.entries if entry.applied_at]
+    newest = max(applied, key=lambda entry: (entry.applied_at, entry.name), default=None)
+    return Schema(next(iter(advised), None), newest)

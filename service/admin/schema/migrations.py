@@ -9,8 +9,8 @@ from flask import Blueprint, abort, g, render_template
 from service import limits
 from service.admin.access.permissions import needs
 from service.admin.schema import reading, verification
-from service.admin.schema.remedies import remedies
-from service.migrate import files, lock
+from service.admin.schema.remedies import is_well, remedies
+from service.migrate import files
 from service.migrate.errors import MigrateError, Refused
 from service.migrate.files import MigrationFile, Outline
 from service.migrate.history import History
@@ -44,13 +44,15 @@ class Source(NamedTuple):
 @pages.get("/")
 def index() -> str | tuple[str, int]:
     try:
-        found, holder = reading.present(), lock.holder(reading.connected())
+        found = reading.present()
+        advised = reading.advised(found)
     except MigrateError as error:
         return render_template("migrations/index.html", failure=str(error)), 503
     return render_template(
         "migrations/index.html",
         report=found,
-        remedies=remedies(found, holder),
+        remedies=advised,
+        is_well=is_well(advised),
         attempts=found.attempts[:ATTEMPTS_SHOWN],
         meanings=MEANINGS,
     )

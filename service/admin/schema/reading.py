@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from flask import current_app
 
+from service.admin.schema.remedies import Remedy, remedies
 from service.config import Config
 from service.database import proxy
-from service.migrate import files, plan, report
+from service.migrate import lock, report
 from service.migrate.connection import Connection
-from service.migrate.history import History
-from service.migrate.plan import Plan
 from service.migrate.report import Report
 
 
@@ -28,6 +27,6 @@ def present() -> Report:
     return report.of(connected(), config().migrations_dir)
 
 
-def planned() -> Plan:
-    """What there is to do, without the journal and what else a report tells. Raises as `present`."""
-    return plan.make_plan(files.scan(config().migrations_dir), History(connected()).read())
+def advised(found: Report) -> list[Remedy]:
+    """What is not well with it, and with the deploy that may be at work now; the worst first."""
+    return remedies(found, lock.holder(connected()))

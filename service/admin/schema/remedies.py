@@ -13,10 +13,12 @@ DEPLOY, STATUS, DETECT = "migrate deploy", "migrate status", "migrate resolve --
 
 
 class Remedy(NamedTuple):
-    """`tone` is that of a note: danger, warning or calm. Commands that begin with `migrate` are for the service's own
-    machine, the others for a checkout of its code. `error` is what the database said, which may be long."""
+    """`tone` is that of a note: danger, warning or calm; `brief` is what the dashboard has room for. Commands that
+    begin with `migrate` are for the service's own machine, the others for a checkout of its code. `error` is what the
+    database said, which may be long."""
 
     tone: str
+    brief: str
     what: str
     advice: str
     commands: tuple[str, ...] = ()
@@ -35,8 +37,14 @@ def remedies(found: Report, holder: str) -> list[Remedy]:
     elif found.advice:
         told.append(_adopt(found))
     elif found.pending and not found.problems:
-        told.append(Remedy("warning", f"{len(found.pending)} pending.", PENDING, (DEPLOY,)))
+        brief = f"{len(found.pending)} pending"
+        told.append(Remedy("warning", brief, f"{brief}.", PENDING, (DEPLOY,)))
     return [*told, *_ahead(found)]
+
+
+def is_well(told: list[Remedy]) -> bool:
+    """Nobody has to do anything."""
+    return all(remedy.tone == "calm" for remedy in told)
 
 
 PENDING = "The bot worker waits until the schema is current. Apply what is missing:"
@@ -47,24 +55,25 @@ def _in_flight(newest: Attempt | None, holder: str) -> Remedy | None:
     what = f"{newest.action} of {newest.migration}" if newest and newest.state == "running" else ""
     if holder:
         doing = f": {what}" if what else ""
-        return Remedy(
-            "calm", f"A deploy is at work{doing} ({holder}).", "Others wait for it. See how far it is:", (STATUS,)
-        )
+        told = f"A deploy is at work{doing} ({holder})."
+        return Remedy("calm", "a deploy is at work", told, "Others wait for it. See how far it is:", (STATUS,))
     if what and newest:
         where = f"host {newest.host}, process {newest.pid}"
-        return Remedy("danger", f"The {what} was killed ({where}).", "The next deploy finishes it:", (DEPLOY,))
+        told = f"The {what} was killed ({where})."
+        return Remedy("danger", f"{newest.action} killed", told, "The next deploy finishes it:", (DEPLOY,))
     return None
 
 
 def _solve(problem: Problem, found: Report) -> Remedy:
     entry = next((entry for entry in found.entries if entry.name == problem.migration), None)
     state = entry.state if entry else "unknown"
+    brief = "1 problem" if len(found.problems) == 1 else f"{len(found.problems)} problems"
     if entry is None or state not in _SOLUTIONS:
-        return Remedy("danger", problem.what, problem.remedy, (STATUS,))
+        return Remedy("danger", brief, problem.what, problem.remedy, (STATUS,))
     advice, commands = _SOLUTIONS[state]
     words = {"name": entry.name, "release": entry.release}
     commands = commands if entry.release else tuple(_UNKNOWN_RELEASE.get(command, command) for command in commands)
-    return Remedy("danger", problem.what, advice, tuple(command.format(**words) for command in commands))
+    return Remedy("danger", brief, problem.what, advice, tuple(command.format(**words) for command in commands))
 
 
 _START = "docker compose up --build --detach"
@@ -100,7 +109,7 @@ _SOLUTIONS = {
 
 def _overcome(failed: Attempt) -> Remedy:
     """An older failure has been overcome; this one is the newest."""
-    error, name = failed.error or "", failed.migration
+    error, name, brief = failed.error or "", failed.migration, f"{failed.action} failed"
     if error.startswith("Unclear:"):
         step = f"step {failed.step + 1} of {failed.steps}"
         what = f"{name} was interrupted in {step}, and nothing tells whether it was done."
@@ -108,17 +117,17 @@ def _overcome(failed: Attempt) -> Remedy:
             "Look at the database. Complete what is missing and record it, or undo what is there and have it run again:"
         )
         words = {"name": name}
-        return Remedy("danger", what, advice, (_RECORD.format(**words), _FORGET.format(**words), DEPLOY))
+        return Remedy("danger", brief, what, advice, (_RECORD.format(**words), _FORGET.format(**words), DEPLOY))
     what = f"The last attempt, {failed.action} of {name}, failed."
     again = "migrate rollback" if failed.action == "rollback" else DEPLOY
     if 0 < failed.step < failed.steps:
         done, stand = (f"Steps 1 to {failed.step}", "stand") if failed.step > 1 else ("Step 1", "stands")
         stands = f"{done} of {failed.steps} {stand}; the next deploy goes on from there."
-        return Remedy("danger", what, f"{stands} Mend the cause, then:", (again,), error)
+        return Remedy("danger", brief, what, f"{stands} Mend the cause, then:", (again,), error)
     if "already exists" in error:
         advice = "If the database has all that it makes, record it, and let the deploy do the rest:"
-        return Remedy("danger", what, advice, (_RECORD.format(name=name), DEPLOY), error)
-    return Remedy("danger", what, "Mend the cause, then:", (again,), error)
+        return Remedy("danger", brief, what, advice, (_RECORD.format(name=name), DEPLOY), error)
+    return Remedy("danger", brief, what, "Mend the cause, then:", (again,), error)
 
 
 def _elsewhere(failed: Attempt) -> Remedy:
@@ -129,12 +138,14 @@ def _elsewhere(failed: Attempt) -> Remedy:
         "This panel is of another release, which does not have that migration, and goes on with the schema as it was. "
         "Mend it in a checkout of the newer one, and deploy that:"
     )
-    return Remedy("danger", what, advice, (_START,), failed.error or "")
+    return Remedy("danger", f"{failed.action} failed", what, advice, (_START,), failed.error or "")
 
 
 def _adopt(found: Report) -> Remedy:
     is_theirs = "adopts it" in found.advice
-    return Remedy("warning", "This database has a past.", found.advice, (DEPLOY if is_theirs else DETECT,))
+    return Remedy(
+        "warning", "has a past", "This database has a past.", found.advice, (DEPLOY if is_theirs else DETECT,)
+    )
 
 
 def _ahead(found: Report) -> Iterator[Remedy]:
@@ -145,7 +156,7 @@ def _ahead(found: Report) -> Iterator[Remedy]:
         advice = (
             "That is normal after an image was rolled back, and nothing needs to be run. See what this release says:"
         )
-        yield Remedy("calm", what, advice, (STATUS,))
+        yield Remedy("calm", "ahead of this release", what, advice, (STATUS,))
 
 
 def _called(entry: Entry) -> str:

@@ -1,5 +1,5 @@
 // Puts what is new into a transcript as it comes: over a stream, or by asking again and again where there is none.
-// Without this script the page loads itself again while an answer is awaited.
+// Without this script a button of the page asks for what is new.
 "use strict";
 
 const log = document.querySelector("[data-live]");

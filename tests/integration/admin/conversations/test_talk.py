@@ -51,14 +51,14 @@ def test_a_message_goes_through_the_inbox_to_the_worker_and_its_answer_comes_bac
     assert item.metadata == {"user_id": user.id}
     waiting = browser.read(path)
     assert "waiting for the bot worker…" in waiting
-    assert '<noscript><meta http-equiv="refresh" content="2"></noscript>' in waiting
+    assert "Is the answer there?" in waiting
 
     work()
     page = browser.read(path)
     assert "You wrote: “Is berth 12 free?”." in page
     assert page.count("Is berth 12\nfree?") == 1, "the question is no longer shown as waiting too"
     assert "waiting for" not in page
-    assert "http-equiv" not in page
+    assert "Is the answer there?" not in page
     assert Conversation.get().user == user
     assert path in browser.read("/talk/"), "the conversation can be gone on with"
 
@@ -79,6 +79,20 @@ def test_the_next_message_goes_into_the_same_conversation(browser: Browser, chat
     work()
     assert Conversation.select().count() == 1
     assert [message.role for message in Message.select().order_by(Message.id)] == ["user", "assistant"] * 2
+
+
+def test_who_looks_for_the_answer_gets_back_what_they_are_typing(browser: Browser, chatbot: Chatbot) -> None:
+    path = talk(browser, "One")
+    typing = browser.fields(path) | {"content": "Two, and"}
+    looked = browser.send(path, typing | {"look": "yes"})
+    assert (looked.status_code, InboxItem.select().count()) == (200, 1), "nothing is sent"
+    assert fields_of(looked.text) == typing
+    nothing = browser.send(path, typing | {"content": "", "look": "yes"})
+    assert (nothing.status_code, "Type a message." in nothing.text) == (200, False)
+    work()
+    assert "You wrote: “One”." in browser.send(path, typing | {"look": "yes"}).text
+    assert browser.send(path, typing).location == path
+    assert [item.content for item in InboxItem.select().order_by(InboxItem.id)][1:] == ["Two, and"]
 
 
 def test_a_message_sent_twice_by_an_impatient_finger_is_one(browser: Browser, chatbot: Chatbot) -> None:

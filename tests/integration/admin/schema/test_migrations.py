@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 from contextlib import closing
@@ -47,7 +48,15 @@ def browser(service_database: DatabaseUrl, folder: Path) -> Browser:
     return signed_in(panel(service_database, folder))
 
 
+def badge(browser: Browser) -> str:
+    """What the dashboard says of the schema."""
+    found = re.search(r">Schema</a>\s*<span[^>]*>([^<]+)<", browser.read("/"))
+    assert found
+    return found[1]
+
+
 def test_all_is_well_when_everything_is_applied(browser: Browser, folder: Path) -> None:
+    assert badge(browser) == "up to date"
     page = browser.read("/migrations/")
     assert f"Database schema is up to date: {len(list(folder.glob('*.py')))} migrations." in page
     assert page.index(NEWEST) < page.index("001_initial"), "the latest first"
@@ -108,7 +117,9 @@ def test_a_file_that_is_gone_is_named_with_the_command_that_forgets_it(browser: 
 @ONE_ENGINE
 def test_a_database_ahead_of_the_release_is_no_alarm(browser: Browser, folder: Path) -> None:
     (folder / f"{NEWEST}.py").unlink()
+    assert badge(browser) == "ahead of this release"
     page = browser.read("/migrations/")
+    assert "Database schema is up to date" in page, "nobody has to do anything"
     assert "The database is ahead of this release" in page
     assert ">ahead</span>" in page
     assert "note-danger" not in page
@@ -129,6 +140,7 @@ def test_a_failed_attempt_shows_its_error_until_it_is_overcome(
     page = browser.read("/migrations/")
     assert "This panel is of another release" in page
     assert "up to date" not in page, "not beside a deploy that failed"
+    assert badge(browser) == "deploy failed", "as the page says"
     assert "/migrations/900_quays" not in page, "it has no page here"
     (folder / "900_quays.py").write_text(NEXT)
     deploy(Target(service_database, folder))
@@ -206,6 +218,8 @@ def test_a_killed_deploy_is_told_from_one_that_is_at_work(
     assert "The deploy of 900_quays was killed (host " in browser.read("/migrations/")
     with lock.deploy_lock(service_database, seconds=0, on_wait=lambda _holder, _seconds: None):
         page = browser.read("/migrations/")
+        assert badge(browser) == "a deploy is at work"
+    assert badge(browser) == "deploy killed"
     assert "A deploy is at work: deploy of 900_quays (" in page
     assert "was killed" not in page
     assert "note-danger" not in page
@@ -246,6 +260,7 @@ def test_no_page_connects_once_more(browser: Browser, monkeypatch: pytest.Monkey
 def test_a_database_without_history_is_to_be_looked_at_first(browser: Browser, service_database: DatabaseUrl) -> None:
     rows(service_database, "DROP TABLE migratehistory")
     rows(service_database, "DROP TABLE migratejournal")
+    assert badge(browser) == "has a past"
     page = browser.read("/migrations/")
     assert "This database has tables, but no history of migrations." in page
     assert "docker compose exec admin-panel migrate resolve --detect" in page
