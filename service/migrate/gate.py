@@ -13,6 +13,7 @@ from service.migrate.history import History
 from service.url import DatabaseUrl
 
 _PAUSE = 1.0
+_NAMED = 3
 
 
 class Verdict(NamedTuple):
@@ -29,8 +30,15 @@ def judge(decided: plan.Plan) -> Verdict:
     if decided.problems:
         return Verdict(False, pending, " ".join(map(str, decided.problems)))
     if pending:
-        return Verdict(False, pending, f"The schema is not current: {', '.join(pending)} missing.")
+        return Verdict(False, pending, f"The schema is not current: {_missing(pending)}.")
     return Verdict(True, (), "The schema is current.")
+
+
+def _missing(pending: tuple[str, ...]) -> str:
+    """Few by their names; on the first start it is all of them."""
+    if len(pending) <= _NAMED:
+        return f"{', '.join(pending)} missing"
+    return f"{len(pending)} migrations missing, from {pending[0]} to {pending[-1]}"
 
 
 def check(url: DatabaseUrl, folder: Path) -> Verdict:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from subprocess import PIPE, Popen
+
 from werkzeug.security import check_password_hash
 
 from service import seed
@@ -55,6 +58,24 @@ def test_the_command_goes_by_its_options_and_by_the_settings(
     assert (seeded.returncode, seeded.stderr) == (0, "")
     assert seeded.stdout.startswith("Panel user dana@example.org was added, with the password from ADMIN_PASSWORD.\n")
     assert User.get().email == "dana@example.org"
+
+
+def test_who_seeds_too_early_waits_for_the_schema(database_url: DatabaseUrl) -> None:
+    """Typed right after `docker compose up`, while the first deploy is at work."""
+    env = environment(database_url)
+    with Popen(["migrate", "seed"], env=env, stdout=PIPE, text=True) as early:
+        assert early.stdout
+        assert early.stdout.readline().startswith("Waiting: The schema is not current: ")
+        assert run("migrate", "deploy", env=env).returncode == 0
+        told = early.stdout.read()
+    assert (early.returncode, told.count("was added")) == (0, 2)
+
+
+def test_who_seeds_where_nobody_deploys_is_told_to(database_url: DatabaseUrl) -> None:
+    seeded = run("migrate", "seed", env=environment(database_url, SCHEMA_WAIT="0"))
+    assert (seeded.returncode, seeded.stdout) == (1, "")
+    assert re.match(r"The schema is not current: \d+ migrations missing, from 001_initial to \w+\.", seeded.stderr)
+    assert "run `migrate deploy`" in seeded.stderr
 
 
 def test_what_is_there_already_is_left_alone(service_database: DatabaseUrl) -> None:

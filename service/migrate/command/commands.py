@@ -121,6 +121,7 @@ def verify(options: argparse.Namespace, config: RunnerConfig) -> int:
 
 
 def seed(_options: argparse.Namespace, config: RunnerConfig) -> int:
+    """Waits for the schema: who types it right after the service was started for the first time would be too early."""
     import importlib
 
     from service.config import Config
@@ -130,15 +131,24 @@ def seed(_options: argparse.Namespace, config: RunnerConfig) -> int:
         run = getattr(importlib.import_module(module), function or "run")
     except (ImportError, AttributeError) as error:
         raise Refused(f"Can't load the seed {config.seeder}: {error}. Name it with MIGRATIONS_SEED.") from None
-    for line in run(Config.from_env(runner=config)):
+    settings = Config.from_env(runner=config)
+    if code := _await_schema(config, config.gate_wait):
+        return code
+    for line in run(settings):
         print(line)
     return 0
 
 
 def wait(options: argparse.Namespace, config: RunnerConfig) -> int:
+    code = _await_schema(config, config.gate_wait if options.timeout is None else options.timeout)
+    if not code:
+        print("The schema is current.")
+    return code
+
+
+def _await_schema(config: RunnerConfig, seconds: float) -> int:
     from service.migrate import gate
 
-    seconds = config.gate_wait if options.timeout is None else options.timeout
     verdict = gate.wait(
         config.database_url,
         config.migrations_dir,
@@ -148,7 +158,6 @@ def wait(options: argparse.Namespace, config: RunnerConfig) -> int:
     if not verdict.is_open:
         way_out = "run `migrate deploy`, or start the admin panel's container, which does."
         return terminal.problem(f"{verdict.reason} Gave up after {seconds:g} s: {way_out}", 1)
-    print("The schema is current.")
     return 0
 
 
