@@ -134,7 +134,7 @@ class Applier:
     ) -> Iterator[None]:
         """Each step is committed with its entry in the journal; who comes next goes on where this one was killed. The
         block is the end of it, in a transaction of its own."""
-        with read_only(self._connection, self._database):
+        with read_only(self._connection, self._database), self._database.held():
             steps, done = collect(file), progress.standing or 0
         progress.step(done, len(steps))
         self._place.done, self._place.total = done, len(steps)
@@ -162,8 +162,8 @@ class Applier:
         """One step: in a transaction with its entry, unless the database wants the statement outside of any."""
         if not heal.stands_alone(step.sql) and not progress.has_begun(number):
             try:
-                begin, is_sql = self._transaction(outline), bool(step.sql)
-                with claim.stepped(self._connection, progress, self._place, number, begin, is_sql=is_sql):
+                begin = self._transaction(outline)
+                with claim.stepped(self._connection, self._database, progress, self._place, number, begin, step.sql):
                     self._run([step])
                 return
             except Exception as error:

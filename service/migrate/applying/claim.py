@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from service.migrate.applying.failure import Place
+from service.migrate.applying.recorded import HAS_ENDED
 from service.migrate.connection import Connection, Statement, explain
 from service.migrate.errors import Overtaken, Refused
 from service.migrate.history import History
@@ -16,7 +17,6 @@ from service.migrate.progress import Progress
 from service.migrate.tables import HISTORY
 
 Transaction = AbstractContextManager[Any]
-_HAS_ENDED = "it has ended the transaction, which is the runner's to end"
 
 
 @contextmanager
@@ -26,14 +26,15 @@ def held(connection: Connection, database: Any, history: History, place: Place) 
     came after ours. A rollback's claim goes at its end, so that its transaction is told by its number."""
     begun = _number(connection, place)
     try:
-        yield
+        with database.held():
+            yield
     except Exception:
         _look(connection, history, place, has_failed=True)
         raise
     _look(connection, history, place, has_failed=False)
     if _number(connection, place) != begun:
         place.has_ended = True
-        raise Refused(_HAS_ENDED)
+        raise Refused(HAS_ENDED)
     # What only adds leaves it alone, and is not worth the question.
     if place.command == "deploy" and not database.has_only_added and not history.has(place.file.name):
         raise Refused(f"its row in {HISTORY} is gone: it has deleted from that table, or ended the transaction")
@@ -65,15 +66,16 @@ def undone(connection: Connection, progress: Progress, place: Place, begin: Tran
 
 @contextmanager
 def stepped(
-    connection: Connection, progress: Progress, place: Place, number: int, begin: Transaction, *, is_sql: bool
+    connection: Connection, database: Any, progress: Progress, place: Place, number: int, begin: Transaction, sql: str
 ) -> Iterator[None]:
     """The transaction of a step, with its entry in the journal. A step in Python could end it, and is first entered as
     one that has begun, which others see only where it did. Raises Refused where that is so, and the step has failed."""
     with _looked_at(connection, place, partial(progress.stays_begun, number)), begin:
         # First: whoever has taken over waits here, or stops us.
-        progress.step(number, place.total) if is_sql else progress.mark(number, True)
-        yield
-        if not is_sql:
+        progress.step(number, place.total) if sql else progress.mark(number, True)
+        with database.held():
+            yield
+        if not sql:
             progress.step(number, place.total)
 
 
@@ -84,15 +86,19 @@ def _looked_at(connection: Connection, place: Place, is_left: Callable[[], bool]
     try:
         yield
     except BaseException as error:
-        is_found = False
-        with suppress(Exception):  # the first error is the one that counts
-            connection.roll_back()
-            is_found = not place.has_ended and is_left()
-        if is_found:
+        if _has_been_left(connection, place, is_left):
             place.has_ended = True
             if isinstance(error, Exception):
-                raise Refused(f"{_HAS_ENDED}; then came {type(error).__name__}: {explain(error)}") from error
+                raise Refused(f"{HAS_ENDED}; then came {type(error).__name__}: {explain(error)}") from error
         raise
+
+
+def _has_been_left(connection: Connection, place: Place, is_left: Callable[[], bool]) -> bool:
+    for _ in range(2):  # a signal also ends the statement that comes after it
+        with suppress(Exception):  # the first error is the one that counts
+            connection.roll_back()
+            return not place.has_ended and is_left()
+    return False
 
 
 def _look(connection: Connection, history: History, place: Place, *, has_failed: bool) -> None:
@@ -102,7 +108,7 @@ def _look(connection: Connection, history: History, place: Place, *, has_failed:
     # After some errors SQLite ends a transaction itself, and the claim is gone with it.
     if is_committed or not (has_failed and connection.is_sqlite):
         place.has_ended = True
-        raise Refused(_HAS_ENDED)
+        raise Refused(HAS_ENDED)
 
 
 def _number(connection: Connection, place: Place) -> object:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+from service.migrate.applying import statements
 from service.migrate.connection import Connection
 from service.migrate.errors import Refused
 
@@ -17,6 +18,9 @@ from service.migrate.errors import Refused
 _ENDS_TRANSACTION = re.compile(
     r"(BEGIN|COMMIT|END|ABORT|(START|PREPARE)\s+TRANSACTION|ROLLBACK(?!\s+TO))\b", re.IGNORECASE
 )
+_ENDS_SOMEWHERE = re.compile(r"\b(COMMIT|END|ABORT|PREPARE|ROLLBACK)\b", re.IGNORECASE)
+_COMMITS = re.compile(r"(COMMIT(?!\s+PREPARED)|END)\b", re.IGNORECASE)
+HAS_ENDED = "it has ended the transaction, which is the runner's to end"
 # After these everything is still there that was there before, and what refers to it is right: no need to look.
 _ONLY_ADDS = re.compile(
     r"CREATE (UNIQUE )?(TABLE|INDEX) (?!.*(;|\bAS\b)).*"
@@ -57,6 +61,7 @@ class Recorded:
     last_statement = ""
     is_atomic = True
     is_in_batch = False
+    is_held = False
     before_loss: Callable[[], None] | None = None
     has_only_added = True
     _only_adds = False
@@ -67,6 +72,16 @@ class Recorded:
         self.spoken_of: set[str] = set()
         self.rebuilt: set[str] = set()
         self.has_only_added = True
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Within, nothing takes back the transaction, and with it the runner's own entry: what came after would stand,
+        one by one, and a kill would leave it to be done again. A COMMIT leaves the entry, which tells."""
+        self.is_held = True
+        try:
+            yield
+        finally:
+            self.is_held = False
 
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         if self.reword is not None:
@@ -95,6 +110,18 @@ class Recorded:
             raise EndsTransaction(" ".join(sql.split()))
         if self.is_in_batch:
             raise Refused("Each batch of a backfill is committed by the runner, together with how far it came.")
+
+
+def refuse_to_roll_back(database: Recorded, text: str) -> None:
+    """Of the statements of a text that goes to PostgreSQL as it is. Raises EndsTransaction."""
+    if not (database.is_held and _ENDS_SOMEWHERE.search(text)):
+        return
+    for statement in statements.split(text, is_sqlite=False):
+        if _COMMITS.match(statement.sql):
+            database.is_held = False
+            return
+        if not statement.sql.upper().startswith(("BEGIN", "START")) and ends_transaction(statement.sql):
+            raise EndsTransaction(statement.sql)
 
 
 class SqlDatabase(Recorded):

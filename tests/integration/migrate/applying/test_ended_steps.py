@@ -15,6 +15,7 @@ from service.migrate import files, gate, runner
 from service.migrate import tables as tables_of_ours
 from service.migrate.applying import claim
 from service.migrate.applying.failure import Place
+from service.migrate.applying.recorded import SqlDatabase
 from service.migrate.connection import connect
 from service.migrate.errors import MigrationFailed, Refused, Unclear, Unproven
 from service.migrate.history import History
@@ -165,7 +166,8 @@ def test_what_a_signal_left_open_is_not_taken_for_what_was_committed(
     place, connection = Place(file), connect(database_url)
     tables_of_ours.prepare(connection)
     history = History(connection)
-    step = partial(claim.stepped, connection, place=place, number=1, begin=begin(), is_sql=is_sql)
+    database, sql = SqlDatabase(connection), "SELECT 1" if is_sql else ""
+    step = partial(claim.stepped, connection, database, place=place, number=1, begin=begin(), sql=sql)
     with pytest.raises(Stop), history.attempt("deploy", "001_a", in_steps=True) as progress, step(progress):
         raise Stop(signal.SIGINT)
     assert not place.has_ended
