@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from service.url import DatabaseUrl
 
+# Whose rights count, as the server has it; asked where an advice names it.
+RoleOf = Callable[[DatabaseUrl], str]
 # What a database says (the words of PostgreSQL, of libpq and of SQLite), and what helps. A pattern's groups stand in
-# the advice by their names, beside the user, the name and the folder of the database.
+# the advice by their names, beside the user, the role whose rights count, the name and the folder of the database.
 _WHERE = (
     (
         r'database "(?P<which>[^"]+)" does not exist',
@@ -71,23 +73,23 @@ _WHERE = (
 _WHAT = (
     (
         r"permission denied for schema (?P<which>\S+)",
-        "Let its owner run `GRANT USAGE, CREATE ON SCHEMA {which} TO {user}`, or make {user} the owner: "
-        "`ALTER DATABASE {name} OWNER TO {user}`.",
+        "Let its owner run `GRANT USAGE, CREATE ON SCHEMA {which} TO {role}`, or make {role} the owner: "
+        "`ALTER DATABASE {name} OWNER TO {role}`.",
     ),
     (
         r"permission denied for database (?P<which>\S+)",
-        "What should be there is made in a scratch schema, to compare: `GRANT CREATE ON DATABASE {which} TO {user}` "
+        "What should be there is made in a scratch schema, to compare: `GRANT CREATE ON DATABASE {which} TO {role}` "
         "allows that.",
     ),
     (
         r"permission denied for (table|relation) migrate(history|journal)",
-        "To look at them takes `GRANT SELECT ON migratehistory, migratejournal TO {user}`; to deploy, name their owner "
+        "To look at them takes `GRANT SELECT ON migratehistory, migratejournal TO {role}`; to deploy, name their owner "
         "in MIGRATION_DATABASE_URL.",
     ),
     (
         r"permission denied for|must be owner of",
         "Another user owns it: name that one in MIGRATION_DATABASE_URL, or hand all that it owns over, as a superuser: "
-        "`REASSIGN OWNED BY OWNER TO {user}`.",
+        "`REASSIGN OWNED BY OWNER TO {role}`.",
     ),
     (
         r"prepared statement .* (already exists|does not exist)",
@@ -145,14 +147,17 @@ def on_connecting(reason: str, url: DatabaseUrl) -> str:
     return _first([*_WHERE, *_WHAT], reason, url) or _UNKNOWN
 
 
-def on_working(reason: str, url: DatabaseUrl) -> str:
+def on_working(reason: str, url: DatabaseUrl, role_of: RoleOf = lambda url: url.user) -> str:
     """What to do where a statement was refused; nothing where that says nothing about the database."""
-    return _first([*_WHAT, *_WHERE[-4:]], reason, url)
+    return _first([*_WHAT, *_WHERE[-4:]], reason, url, role_of)
 
 
-def _first(known: Sequence[tuple[str, str]], reason: str, url: DatabaseUrl) -> str:
+def _first(
+    known: Sequence[tuple[str, str]], reason: str, url: DatabaseUrl, role_of: RoleOf = lambda url: url.user
+) -> str:
     words = {"user": url.user or "USER", "name": url.name, "folder": url.name.rpartition("/")[0] or "."}
     for pattern, advice in known:
         if match := re.search(pattern, reason):
-            return advice.format(**words | match.groupdict())
+            role = role_of(url) if "{role}" in advice else ""
+            return advice.format(**words | {"role": role or words["user"]} | match.groupdict())
     return ""

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,16 @@ def connected(database: Connection) -> Iterator[Connection]:
         yield another
     finally:
         another.close()
+
+
+def role_in_force(url: DatabaseUrl) -> str:
+    """Whose rights count: `ALTER ROLE … SET role` gives a user those of another from the start."""
+    try:
+        database = connect(url, create=False)
+    except DatabaseUnreachable:
+        return url.user
+    with closing(database):
+        return str(database.execute("SELECT current_user").fetchone()[0])
 
 
 def _attempts(url: DatabaseUrl, reason: str) -> float:

@@ -10,7 +10,7 @@ from service.migrate import advice
 from service.migrate.applying import contention
 from service.migrate.applying.engine import line_of_traceback
 from service.migrate.applying.transaction import LOST
-from service.migrate.connection import explain, is_driver_error
+from service.migrate.connection import explain, is_driver_error, role_in_force
 from service.migrate.errors import WAYS_OUT, MigrateError, MigrationFailed
 from service.migrate.files import MigrationFile
 from service.url import DatabaseUrl
@@ -126,7 +126,7 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], command: st
             "If the database already has all that this migration makes, record it: "
             f"migrate resolve --applied {file.name} (or see how far it is: migrate resolve --detect)"
         )
-    return advice.on_working(reason, url) or _correct(file, command)
+    return advice.on_working(reason, url, role_in_force) or _correct(file, command)
 
 
 def _correct(file: MigrationFile, command: str) -> str:

@@ -47,7 +47,7 @@ def main(words: Sequence[str], left: Sequence[Any] = ()) -> int:
         if isinstance(error, OSError) and str(error.filename).endswith((".py", ".sql")):
             where = config.migrations_dir / error.filename
             return _fail(f"{where} can't be read: {reason}. `ls -l {where}` tells what it is, and who may.", 2)
-        return _fail(f"{url} refuses: {reason}. {advice.on_working(reason, url)}".rstrip(), 2)
+        return _fail(f"{url} refuses: {reason}. {advice.on_working(reason, url, connection.role_in_force)}".rstrip(), 2)
 
 
 def _parsed(words: Sequence[str]) -> Any:

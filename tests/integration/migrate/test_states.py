@@ -74,6 +74,25 @@ def test_and_can_deploy_once_that_is_granted(migrate: Command, guest: DatabaseUr
     assert migrate(guest, "deploy").code == 0
 
 
+def test_the_role_that_is_in_force_is_who_lacks_the_rights(
+    migrate: Command, guest: DatabaseUrl, postgresql_url: DatabaseUrl
+) -> None:
+    """As `ALTER ROLE … SET role` has it from the start. What is advised helps."""
+    team = f"team_{guest.user}"
+    rows(postgresql_url, f"CREATE ROLE {team}; GRANT {team} TO {guest.user}; ALTER ROLE {guest.user} SET role = {team}")
+    try:
+        said = migrate(guest, "deploy").err
+        grant, _, own = said.split("`")[1:4]
+        assert (grant, own) == (
+            f"GRANT USAGE, CREATE ON SCHEMA public TO {team}",
+            f"ALTER DATABASE {guest.name} OWNER TO {team}",
+        )
+        rows(postgresql_url, grant)
+        assert migrate(guest, "deploy").code == 0
+    finally:
+        rows(postgresql_url, f"DROP OWNED BY {team} CASCADE; DROP ROLE {team}")
+
+
 def test_a_table_of_another_user_is_a_matter_of_rights_and_not_of_the_file(
     migrate: Command, guest: DatabaseUrl, postgresql_url: DatabaseUrl, folder: Path
 ) -> None:
