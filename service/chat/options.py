@@ -1,4 +1,5 @@
-"""What a version's `config` and `rag_settings` may hold. Checked when a version is published, read when it answers."""
+"""What a version's `config` and `rag_settings` may hold, and which provider has to be told a model. Checked when a
+version is published, read when it answers."""
 
 from __future__ import annotations
 
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 
 DEFAULT_URL = "https://api.openai.com/v1"
 DEFAULT_KEY = "OPENAI_API_KEY"
+# The providers of this release (providers.built_in), and whether they have to be told which model answers.
+NEEDS_A_MODEL = {"offline": False, "openai": True}
 # What the request says by itself; `config.request` may add to it, not contradict it.
 _TAKEN = ("messages", "model", "stream", "tool_choice", "tools")
 
@@ -28,7 +31,7 @@ class ToolServer:
 
 
 class SettingError(ValueError):
-    """A setting that no answer could use; `setting` is "config" or "rag_settings"."""
+    """A setting that no answer could use, by its name in SETTINGS."""
 
     def __init__(self, setting: str, complaint: str) -> None:
         self.setting = setting
@@ -168,13 +171,26 @@ def read_retrieval(settings: Mapping[str, Any]) -> RetrievalOptions:
     return _read("rag_settings", RetrievalOptions, settings)
 
 
-def check(changes: Mapping[str, Any]) -> None:
+def check(given: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> None:
     """Refuse settings that no answer could use; SettingError names the key. A key that we don't know is a slip of the
-    pen more often than anything else: keys of one's own begin with x_."""
+    pen more often than anything else: keys of one's own begin with x_. What is as it was in `base` is not this editor's
+    fault, and must not keep them from their change."""
+    before = base or {}
+    changes = {name: value for name, value in given.items() if name not in before or before[name] != value}
     for setting, kind in (("config", Options), ("rag_settings", RetrievalOptions)):
         if setting in changes:
             _refuse_unknown(setting, kind, changes[setting])
             _read(setting, kind, changes[setting])
+    if {"model_provider", "model_name"} & set(changes):
+        _refuse_model(changes, {**before, **changes})
+
+
+def _refuse_model(changes: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
+    provider = whole.get("model_provider", "offline")
+    if "model_provider" in changes and provider not in NEEDS_A_MODEL:
+        raise SettingError("model_provider", f" has to be one of {', '.join(NEEDS_A_MODEL)}.")
+    if NEEDS_A_MODEL.get(provider) and not whole.get("model_name", "").strip():
+        raise SettingError("model_name", f" is empty; the provider {provider} needs the name of a model.")
 
 
 def _read(setting: str, kind: type[Kind], given: Mapping[str, Any]) -> Kind:

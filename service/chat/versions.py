@@ -59,8 +59,7 @@ def publish(
         raise ValueError(f"A version has no setting named {', '.join(unknown)}.")
 
     def changed(base: ChatbotVersion) -> Mapping[str, Any]:
-        # What is as it was before is not this editor's fault, and must not keep them from their change.
-        options.check({name: value for name, value in changes.items() if getattr(base, name, value) != value})
+        options.check(changes, _settings_of(base))
         return changes
 
     return _next(chatbot, changed, expected, author, notes)

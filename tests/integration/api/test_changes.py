@@ -99,6 +99,8 @@ def test_of_those_who_publish_at_once_one_succeeds(caller: Program, user: User) 
         ({}, "at least one setting"),
         ({"notes": "Nothing else"}, "at least one setting"),
         ({"config": {"temprature": 1}}, "did you mean temperature?"),
+        ({"model_provider": "openai"}, "needs the name of a model"),
+        ({"model_provider": "opnai"}, "has to be one of offline, openai"),
         ({"config": {"x_a": "\0"}}, "can't be used"),
         ({"config": {"x_a": 1e999}}, "can't be used"),
         ({"title": ""}, "can't be used"),

@@ -129,6 +129,10 @@ def test_a_setting_that_does_not_exist_is_refused(name: str) -> None:
     [
         ({"config": {"temperature": "hot"}}, "config.temperature has to be a number from 0 to 2."),
         ({"rag_settings": {"topk": 3}}, "rag_settings has no key 'topk'; did you mean top_k?"),
+        (
+            {"model_name": "", "model_provider": "openai"},
+            "model_name is empty; the provider openai needs the name of a model.",
+        ),
     ],
 )
 def test_settings_that_no_answer_could_use_are_not_published(changes: dict[str, Any], complaint: str) -> None:

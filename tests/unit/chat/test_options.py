@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from service.chat.options import DEFAULT_URL, SettingError, ToolServer, check, read_config, read_retrieval
+from service.chat.options import (
+    DEFAULT_URL,
+    NEEDS_A_MODEL,
+    SettingError,
+    ToolServer,
+    check,
+    read_config,
+    read_retrieval,
+)
+from service.chat.providers import built_in
 
 BAD: list[tuple[str, Any, str]] = [
     ("base_url", "api.example.com", "has to be an address that starts with https:// or http://"),
@@ -73,6 +82,40 @@ def test_a_key_that_nobody_reads_is_refused_with_a_hint(given: dict[str, Any], c
     with pytest.raises(SettingError) as caught:
         check({"config": given})
     assert str(caught.value) == complaint
+
+
+def test_the_providers_that_may_be_named_are_those_of_this_release() -> None:
+    assert set(NEEDS_A_MODEL) == set(built_in())
+    with pytest.raises(SettingError, match=r"^model_provider has to be one of offline, openai\.$"):
+        check({"model_provider": "opnai", "model_name": "small"})
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ({"model_provider": "openai"}, None),
+        ({"model_provider": "openai", "model_name": " "}, None),
+        ({"model_provider": "openai"}, {"model_provider": "offline", "model_name": ""}),
+        ({"model_name": ""}, {"model_provider": "openai", "model_name": "small"}),
+    ],
+)
+def test_a_provider_that_needs_a_model_gets_none_without_its_name(given: dict[str, Any], base: Any) -> None:
+    with pytest.raises(SettingError, match=r"^model_name is empty; the provider openai needs the name of a model\.$"):
+        check(given, base)
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ({"model_provider": "offline"}, None),
+        ({"model_provider": "openai", "model_name": "small"}, None),
+        ({"model_provider": "openai"}, {"model_provider": "offline", "model_name": "small"}),
+        ({"system_prompt": "New.", "model_name": ""}, {"model_provider": "openai", "model_name": ""}),
+        ({"model_provider": "older", "model_name": "big"}, {"model_provider": "older", "model_name": ""}),
+    ],
+)
+def test_a_model_that_is_named_or_was_not_touched_is_let_through(given: dict[str, Any], base: Any) -> None:
+    check(given, base)
 
 
 def test_what_does_not_hold_settings_is_not_looked_at() -> None:

@@ -137,6 +137,7 @@ def test_an_answer_without_an_end_is_stopped(browser: Browser, monkeypatch: pyte
         ({"title": ""}, "Give the chatbot a title."),
         ({"config": "{"}, "Not JSON:"),
         ({"config": '{"temprature": 1}'}, "did you mean temperature?"),
+        ({"model_provider": "openai"}, "needs the name of a model"),
         ({"question": "a\0b"}, "This holds a character that can&#39;t be stored"),
     ],
 )
