@@ -14,11 +14,11 @@ from service.migrate import contents, words
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))  # noqa: PTH120
 _TAKES = ("--database-url", "--dir")
-# No row comes back while an attempt is running, or was killed, or where a rollback may have stopped half-way; and none
-# of what is claimed and not done (history.py).
+# No row comes back while an attempt is running, or was killed, or where a rollback may have stopped half-way. What is
+# claimed and not done (tables.py) comes as no file is: it counts also where its file is gone.
 _APPLIED = """
-SELECT name, checksum{} FROM migratehistory WHERE coalesce(duration_ms, 0) >= 0
-AND NOT EXISTS (SELECT 1 FROM migratejournal WHERE state = 'running'
+SELECT name, CASE WHEN duration_ms < 0 THEN '' ELSE checksum END{} FROM migratehistory
+WHERE NOT EXISTS (SELECT 1 FROM migratejournal WHERE state = 'running'
 OR (action = 'rollback' AND state = 'failed' AND steps > 0)) ORDER BY id
 """
 # What a command shows of each migration.

@@ -172,6 +172,18 @@ def test_a_history_that_is_not_settled_goes_the_whole_way(database_url: Database
     assert glanced(database_url, folder) == "" or doubt == "a history of an older release"
 
 
+def test_what_stopped_half_way_goes_the_whole_way_also_where_its_file_is_gone(
+    database_url: DatabaseUrl, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after an image was rolled back: the files that are left are those of the history that is whole."""
+    rows(database_url, "UPDATE migratehistory SET duration_ms = -7 WHERE name = '010_c'")
+    assert glanced(database_url, folder) == ""
+    (folder / "010_c.py").unlink()
+    assert (glanced(database_url, folder), glanced(database_url, folder, "status")) == ("", "")
+    assert main(["--database-url", as_text(database_url), "--dir", str(folder), "deploy"]) == 1
+    assert "The rollback of 010_c was stopped after it had ended its own transaction" in capsys.readouterr().err
+
+
 def test_two_applied_files_with_one_number_go_the_whole_way(database_url: DatabaseUrl, folder: Path) -> None:
     (folder / "010_c.py").rename(folder / "002_c.py")
     rows(database_url, "UPDATE migratehistory SET name = '002_c' WHERE name = '010_c'")
