@@ -53,10 +53,11 @@ def refuse_to_move(sql: str) -> None:
         )
 
 
-def refuse_to_lose(connection: Connection, database: Any, sql: str) -> None:
-    """Raise Refused for a statement that takes away the schema in which the runner keeps its own tables."""
+def refuse_to_lose(connection: Connection, database: Any, sql: str, home: str = "") -> None:
+    """Raise Refused for a statement that takes away the schema in which the runner keeps its own tables, or will keep
+    them, which is its `home`."""
     match = None if connection.is_sqlite else _TAKES_AWAY.match(sql)
-    if match and connection.execute(_HOLDS_OURS, [match["name"]]).fetchone():
+    if match and (match["name"] == home or connection.execute(_HOLDS_OURS, [match["name"]]).fetchone()):
         database.last_statement = sql
         raise Refused(
             f"The schema {match['name']} holds the runner's own tables, which it would not find any more. Rename it "

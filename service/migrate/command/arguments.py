@@ -103,7 +103,11 @@ def _patience_options(command: argparse.ArgumentParser) -> None:
 
 def _whole_deploy_options(command: argparse.ArgumentParser) -> None:
     _deploy_options(command)
-    command.add_argument("--dry-run", action="store_true", help="show the statements that it would run; change nothing")
+    command.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="show the statements that it would run, and whom they would keep waiting; change nothing",
+    )
 
 
 def _deploy_options(command: argparse.ArgumentParser) -> None:

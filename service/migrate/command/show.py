@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from service.migrate.ledger import Attempt
     from service.migrate.proving.proof import Detection
     from service.migrate.proving.verify import Verification
-    from service.migrate.rehearsal import Rehearsal
+    from service.migrate.rehearsal import Rehearsal, Statement
     from service.migrate.report import Entry, Report
 
 _SHOWN = 8
 _LINES, _WIDTH = 40, 2_000  # of a statement that is rehearsed
 NO_MIGRATIONS = "There are no migrations yet; make one with `migrate create NAME`."
 _REHEARSED = "Nothing was changed. This ran on empty tables: what a migration does row by row is not among it."
+_SLOW = '{} work{} through a large table that is in use: see "Will it hold anybody up?" in docs/migrations.md.'
 UNKNOWN = "Applied, but without a file here: {}. What that changed differs: verify with the release that has it."
 UNNAMED_MODELS = (
     "\nNo models were compared: the service's own do not go with this folder. Name those that do in MIGRATIONS_MODELS; "
@@ -111,8 +112,14 @@ def rehearsal(found: Rehearsal) -> str:
     for part in found.pending:
         how = ["in one transaction" if part.atomic else "in steps", *(["breaking"] if part.breaking else [])]
         lines += ["", f"{part.migration}, {', '.join(how)}"]
-        lines += [_statement(sql) for sql in part.statements] or ["  no statement"]
-    return "\n".join([*lines, "", _REHEARSED])
+        lines += [line for each in part.statements for line in _rehearsed(each)] or ["  no statement"]
+    slow = [_SLOW.format(words.count(found.slow, "statement"), "s" if found.slow == 1 else "")] if found.slow else []
+    return "\n".join([*lines, "", *slow, _REHEARSED])
+
+
+def _rehearsed(statement: Statement) -> list[str]:
+    """With what it means to others below it, as comments."""
+    return [_statement(statement.sql), *(f"  -- {note}" for note in statement.notes)]
 
 
 def _statement(sql: str) -> str:

@@ -52,6 +52,11 @@ class StandIns:
         return next(iter(self.called), "")
 
     @property
+    def live(self) -> str:
+        """What the first one stands for."""
+        return next(iter(self.called.values()), "")
+
+    @property
     def others(self) -> list[str]:
         return list(self.called)[1:]
 

@@ -11,6 +11,7 @@ from service.migrate import rehearsal, runner
 from service.migrate.applying.recorded import Recorded
 from service.migrate.cli import main
 from service.migrate.errors import Refused
+from service.migrate.rehearsal import Statement
 from service.url import ROOT, DatabaseUrl
 from tests.support.migrations import rows, table, tables, target, write
 from tests.support.processes import as_text
@@ -45,6 +46,7 @@ def test_what_is_pending_is_shown_as_it_would_run(database_url: DatabaseUrl, fol
     said = capsys.readouterr().out
     assert f"A deploy would apply 3 migrations to {database_url}:\n" in said
     assert '002_more, in one transaction\n  ALTER TABLE "a" ADD COLUMN "size" INTEGER NOT NULL DEFAULT 7;\n' in said
+    assert ("  -- Nobody reads or writes a for a moment.\n" in said) is not database_url.is_sqlite
     assert "003_words, in one transaction, breaking\n" in said
     assert "CREATE TABLE words (\n    id INTEGER\n  );\n  DROP TABLE words;\n" in said
     assert '004_index, in steps\n  CREATE INDEX "a_size" ON "a" ("size");\n' in said
@@ -75,7 +77,7 @@ def test_it_is_what_a_deploy_then_runs(database_url: DatabaseUrl, monkeypatch: p
 
     monkeypatch.setattr(Recorded, "execute_sql", heard)
     runner.deploy(target(database_url, ROOT / "migrations"))
-    statements = [sql for part in shown for sql in part.statements if not sql.startswith("-- backfill")]
+    statements = [each.sql for part in shown for each in part.statements if not each.sql.startswith("-- backfill")]
     assert len(statements) > 100
     assert [sql for sql in ran if sql in set(statements)] == statements
 
@@ -84,7 +86,7 @@ def test_an_index_that_is_built_beside_others_is_shown_so(postgresql_url: Databa
     write(folder, "001_a", MODEL)
     write(folder, "002_i", "migrator.add_index('a', 'id', name='i', concurrently=True)", top="atomic = False")
     (part,) = rehearsal.rehearse(postgresql_url, folder).pending[1:]
-    assert part.statements == ('CREATE INDEX CONCURRENTLY "i" ON "a" ("id")',)
+    assert part.statements == (Statement('CREATE INDEX CONCURRENTLY "i" ON "a" ("id")'),)
 
 
 def test_values_and_what_is_only_read_are_left_out(database_url: DatabaseUrl, folder: Path) -> None:
@@ -96,7 +98,8 @@ def test_values_and_what_is_only_read_are_left_out(database_url: DatabaseUrl, fo
     )
     write(folder, "001_a", body)
     (part,) = rehearsal.rehearse(database_url, folder).pending
-    assert part.statements[1:] == (f"INSERT INTO a (id) VALUES ({mark})", "WITH x AS (SELECT 1) DELETE FROM a")
+    said = [each.sql for each in part.statements]
+    assert said[1:] == [f"INSERT INTO a (id) VALUES ({mark})", "WITH x AS (SELECT 1) DELETE FROM a"]
 
 
 def test_a_backfill_is_named(database_url: DatabaseUrl, folder: Path, capsys: Words) -> None:
@@ -142,8 +145,14 @@ def test_a_program_gets_all_of_it(database_url: DatabaseUrl, folder: Path, capsy
         "database": str(database_url),
         "applied": [],
         "pending": [
-            {"migration": "001_a", "atomic": True, "breaking": True, "statements": ["CREATE TABLE a (id INTEGER)"]}
+            {
+                "migration": "001_a",
+                "atomic": True,
+                "breaking": True,
+                "statements": [{"sql": "CREATE TABLE a (id INTEGER)", "tables": [], "untried": "", "notes": []}],
+            }
         ],
+        "slow": 0,
     }
 
 

@@ -1,0 +1,1 @@
+"""What the statements of a deploy would do to the tables that are in use."""
