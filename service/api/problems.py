@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 from pydantic import BaseModel, Field
 from werkzeug.exceptions import HTTPException
 
-from service.faults import headline, is_outage
+from service.faults import headline, is_outage, takes_no_changes
 
 logger = logging.getLogger(__name__)
 
@@ -89,5 +89,7 @@ def _refused(error: HTTPException) -> Response:
 def _failed(error: Exception) -> Response:
     """Without a traceback: it would quote what was sent."""
     logger.error("%s %s failed with %s", request.method, request.path, headline(error))
+    if takes_no_changes(error):
+        return _told(Problem(503, "The database takes no changes at the moment; nothing was changed. Try again later."))
     is_gone = isinstance(error, pw.PeeweeException) and is_outage(error)
     return _told(Problem(503, "The database does not answer. Try again in a moment.") if is_gone else Problem(500))

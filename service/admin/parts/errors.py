@@ -11,7 +11,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from service.admin.parts.kept import typed
-from service.faults import headline, is_outage
+from service.faults import headline, is_outage, takes_no_changes
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,10 @@ TEXTS = {
 FORM_EXPIRED = (
     "This form has expired",
     "The session has changed since its page was loaded. Load that page again, then repeat what you did.",
+)
+NO_CHANGES = (
+    "The database takes no changes at the moment",
+    "Nothing was changed: it is read-only, or its disk is full. The log of the panel says which.",
 )
 # Where sending it once more may help, and its own page can't be drawn.
 KEEPING = frozenset({500, 503})
@@ -73,5 +77,7 @@ def _expired(_error: CSRFError) -> tuple[str, int]:
 def _database_failed(error: pw.PeeweeException) -> tuple[str, int]:
     """Without the traceback that other errors get: the driver quotes the values of the statement in it."""
     logger.error("%s %s: the database failed with %s", request.method, request.path, headline(error))
+    if takes_no_changes(error):
+        return page(503, NO_CHANGES)
     status = 503 if is_outage(error) else 500
     return page(status, TEXTS[status])
