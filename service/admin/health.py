@@ -29,14 +29,29 @@ def readyz() -> Answer:
     try:
         verdict = gate.check(config.database_url, config.migrations_dir)
     except DatabaseUnreachable as error:
-        logger.warning("Not ready: %s", error)
+        _note(str(error))
         return _not_ready("The database can't be reached.")
     except MigrateError as error:
+        _note(str(error))
         return _not_ready(str(error))
     if not verdict.is_open:
+        _note(verdict.reason)
         return _not_ready(verdict.reason, pending=list(verdict.pending))
+    _note("")
     return {"status": "ready", "reason": verdict.reason}, 200
 
 
 def _not_ready(reason: str, **more: object) -> Answer:
     return {"status": "not ready", "reason": reason, **more}, 503
+
+
+def _note(reason: str) -> None:
+    """Once for each reason, and once when it is over: Docker asks every few seconds, the whole night."""
+    told = current_app.extensions.get("not_ready", "")
+    if reason == told:
+        return
+    current_app.extensions["not_ready"] = reason
+    if reason:
+        logger.warning("Not ready: %s", reason)
+    else:
+        logger.info("Ready again")

@@ -16,6 +16,9 @@ from service.url import ROOT, DatabaseUrl
 from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
 from tests.support.postgresql import Server
 
+NEWEST = max(path.stem for path in (ROOT / "migrations").glob("[0-9]*.py"))
+LATER = "900_of_a_later_release"
+
 
 @pytest.fixture
 def app(service_database: DatabaseUrl) -> Flask:
@@ -137,6 +140,20 @@ def test_the_panel_is_not_ready_on_an_empty_database_and_names_what_is_missing(d
     assert response.json
     assert response.json["pending"][0] == "001_initial"
     assert "001_initial" in response.json["reason"]
+
+
+def test_who_asks_all_night_fills_no_log(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "service.admin.health")
+    visitor, newest = Browser(app), "WHERE id = (SELECT max(id) FROM migratehistory)"
+    assert [visitor.get("/readyz").status_code for _ in range(2)] == [200, 200]
+    assert caplog.messages == []
+    proxy.obj.execute_sql(f"UPDATE migratehistory SET name = '{LATER}' {newest}")
+    assert [visitor.get("/readyz").status_code for _ in range(3)] == [503, 503, 503]
+    proxy.obj.execute_sql(f"UPDATE migratehistory SET name = '{NEWEST}' {newest}")
+    assert [visitor.get("/readyz").status_code for _ in range(2)] == [200, 200]
+    reason, end = caplog.messages
+    assert reason.startswith(f"Not ready: {NEWEST} is not applied, ")
+    assert end == "Ready again"
 
 
 def test_readiness_tells_neither_host_nor_user_nor_password() -> None:
