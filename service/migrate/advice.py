@@ -92,6 +92,10 @@ _WHAT = (
         "`REASSIGN OWNED BY OWNER TO {role}`.",
     ),
     (
+        r'row-level security policy for table "(?P<which>migrate(history|journal))"',
+        "Policies of its rows keep the runner out: `ALTER TABLE {which} DISABLE ROW LEVEL SECURITY`.",
+    ),
+    (
         r"prepared statement .* (already exists|does not exist)",
         "It belongs to its session, and a pooler changes that from one transaction to the next: take PREPARE out of "
         "the file, or name the server itself in MIGRATION_DATABASE_URL.",
@@ -124,7 +128,7 @@ _WHAT = (
     (
         r"lock timeout|deadlock detected",
         "Another session holds it; `SELECT pid, application_name, state, query FROM pg_stat_activity WHERE state <> "
-        "'idle'` shows which. Try again when it has ended.",
+        "'idle'` shows which, and `SELECT gid FROM pg_prepared_xacts` what has none. Try again when it has ended.",
     ),
     (r"No space left|disk is full|disk I/O error", "The disk is full or broken: `df -h` tells; then try again."),
     (r"readonly database", "The file and its folder have to be writable for this user: `ls -ld {folder} {name}`."),

@@ -34,6 +34,7 @@ SETTINGS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "60",
+    "max_prepared_transactions": "4",
     "shared_buffers": "32MB",
     "log_min_messages": "fatal",
     "timezone": "UTC",

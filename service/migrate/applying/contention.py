@@ -26,6 +26,10 @@ _BLOCKERS = """
 SELECT a.pid, a.application_name, a.state, extract(epoch FROM now() - coalesce(a.xact_start, a.state_change)), a.query
 FROM pg_stat_activity w JOIN pg_stat_activity a ON a.pid = ANY(pg_blocking_pids(w.pid))
 WHERE w.application_name = ? AND w.datname = current_database() AND w.state = 'active'
+UNION ALL
+SELECT -p.transaction::text::bigint, p.gid, 'prepared', extract(epoch FROM now() - p.prepared), ''
+FROM pg_stat_activity w JOIN pg_prepared_xacts p ON p.database = current_database() AND 0 = ANY(pg_blocking_pids(w.pid))
+WHERE w.application_name = ? AND w.datname = current_database() AND w.state = 'active'
 """
 
 
@@ -116,7 +120,7 @@ class Watch:
                 continue
             try:
                 database = database or connection.connect(self._url, application=f"{connection.APPLICATION}-watch")
-                seen = {row[0]: describe(*row) for row in database.execute(_BLOCKERS, [self._name]).fetchall()}
+                seen = {row[0]: describe(*row) for row in database.execute(_BLOCKERS, [self._name] * 2).fetchall()}
             except Exception as error:  # watching is a courtesy: it must not fail what is watched
                 database, seen = None, {}
                 self.blockers = self.blockers or {0: f"unknown: {connection.explain(error)}"}
@@ -130,7 +134,10 @@ class Watch:
 
 
 def describe(pid: int, application: str, state: str, seconds: float | None, query: str) -> str:
-    """A session for a log: no literal of its query, since those are people's data."""
+    """A session for a log: no literal of its query, since those are people's data. A transaction that was prepared and
+    not ended has none (PostgreSQL manual, "PREPARE TRANSACTION"), and a number below zero."""
+    if pid < 0:
+        return f"the transaction {application!r} of pg_prepared_xacts (prepared for {float(seconds or 0):.0f} s)"
     masked = re.sub(r"'(?:[^']|'')*'?|\b\d+\b", "?", " ".join(query.split()))[:80]
     return f"server process {pid} ({application or 'unnamed'}, {state} for {float(seconds or 0):.0f} s: {masked})"
 

@@ -117,8 +117,10 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], command: st
     ):
         return f"The connection to the database was lost: {again}, which goes on from there."
     if re.search("inside a transaction|from within a transaction|invalid transaction termination", reason):
-        flag = "-- atomic: false" if file.is_sql else "atomic = False"
-        return f"It has to be outside of a transaction: write `{flag}` at the top of {file.path.name}."
+        return f"It has to be outside of a transaction: {_in_steps(file)}."
+    if "unsafe use of new value" in reason:
+        add = "add it in a migration before this one"
+        return f"A new value of an enum may be used once it is committed: {add}, or {_in_steps(file)}."
     if file.is_sql and (way_out := next((told for said, told in _OF_TOOLS if re.search(said, reason)), "")):
         return way_out
     if command == "deploy" and re.search(_ALREADY_THERE, reason):
@@ -127,6 +129,11 @@ def _hint(file: MigrationFile, reason: str, blockers: Sequence[str], command: st
             f"migrate resolve --applied {file.name} (or see how far it is: migrate resolve --detect)"
         )
     return advice.on_working(reason, url, role_in_force) or _correct(file, command)
+
+
+def _in_steps(file: MigrationFile) -> str:
+    flag = "-- atomic: false" if file.is_sql else "atomic = False"
+    return f"write `{flag}` at the top of {file.path.name}"
 
 
 def _correct(file: MigrationFile, command: str) -> str:

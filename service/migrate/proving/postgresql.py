@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from service.migrate.connection import Connection
 from service.migrate.proving.owned import FIRST_OF_USERS, owned
 from service.migrate.proving.snapshot import Snapshot, TableSchema, joined, of_view
+from service.migrate.proving.spares import SPARE
 
 _HERE = "quote_ident(current_schema())::regnamespace"
 _FOREIGN = owned("pg_class", "c", by="'e'")
@@ -73,8 +74,8 @@ WHERE p.oid >= {FIRST_OF_USERS} AND p.pronamespace = {_HERE} AND NOT {owned("pg_
 _TYPES = f"""
 SELECT CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'type' END, t.typname, CASE t.typtype
     WHEN 'e' THEN (
-        SELECT 'ENUM (' || string_agg(quote_literal(l.enumlabel), ', ' ORDER BY l.enumsortorder) || ')'
-        FROM pg_enum l WHERE l.enumtypid = t.oid)
+        SELECT concat('ENUM (', string_agg(quote_literal(l.enumlabel), ', ' ORDER BY l.enumsortorder), ')')
+        FROM pg_enum l WHERE l.enumtypid = t.oid AND l.enumlabel NOT LIKE '{SPARE} %')
     WHEN 'd' THEN concat_ws(' ', format_type(t.typbasetype, t.typtypmod), 'DEFAULT ' || t.typdefault,
         CASE WHEN t.typnotnull THEN 'NOT NULL' END, (
             SELECT string_agg(pg_get_constraintdef(k.oid), ' ' ORDER BY pg_get_constraintdef(k.oid))

@@ -7,6 +7,7 @@ import re
 
 from service.migrate import heal
 from service.migrate.applying import settings
+from service.migrate.proving import spares
 
 _NAME = r'"(?:[^"]|"")+"|\w+'
 _MADE = re.compile(rf"\bCREATE\s+SCHEMA\s+(?:IF\s+NOT\s+EXISTS\s+)?(?!AUTHORIZATION\b)({_NAME})", re.IGNORECASE)
@@ -75,7 +76,7 @@ class StandIns:
                     self.called[f"slipway_shadow{len(self.called)}_{os.getpid()}"] = name
         for here, live in self.called.items():
             sql = _moved(sql, live, here)
-        return self._with_extension(sql)
+        return self._with_extension(spares.reword(sql) if self.called else sql)
 
     def _renames(self, sql: str) -> bool:
         """Whether that is all: a scratch schema keeps its name, and stands for another one from now on."""

@@ -93,6 +93,24 @@ def test_the_role_that_is_in_force_is_who_lacks_the_rights(
         rows(postgresql_url, f"DROP OWNED BY {team} CASCADE; DROP ROLE {team}")
 
 
+@pytest.mark.parametrize("table", ["migratehistory", "migratejournal"])
+def test_policies_on_the_runners_own_tables_are_told_and_lifted(
+    migrate: Command, guest: DatabaseUrl, postgresql_url: DatabaseUrl, folder: Path, table: str
+) -> None:
+    """As where a hosted database has them on each table from the start."""
+    rows(postgresql_url, f"GRANT USAGE, CREATE ON SCHEMA public TO {guest.user}")
+    assert migrate(guest, "deploy").code == 0
+    rows(guest, f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    (folder / "009_more.sql").write_text("CREATE TABLE more (id INTEGER)")
+    said = migrate(guest, "deploy")
+    assert (said.code, said.err.splitlines()[-1]) == (
+        2,
+        f"Policies of its rows keep the runner out: `ALTER TABLE {table} DISABLE ROW LEVEL SECURITY`.",
+    )
+    rows(guest, said.err.splitlines()[-1].split("`")[1])
+    assert migrate(guest, "deploy").code == 0
+
+
 def test_a_table_of_another_user_is_a_matter_of_rights_and_not_of_the_file(
     migrate: Command, guest: DatabaseUrl, postgresql_url: DatabaseUrl, folder: Path
 ) -> None:

@@ -104,6 +104,9 @@ WORKING = {
         "?target_session_attrs=read-write finds it), or run `ALTER DATABASE shop RESET "
         "default_transaction_read_only`."
     ),
+    'new row violates row-level security policy for table "migratehistory"': (
+        "Policies of its rows keep the runner out: `ALTER TABLE migratehistory DISABLE ROW LEVEL SECURITY`."
+    ),
     'prepared statement "S_1" already exists': PREPARED,
     'prepared statement "plan" does not exist': PREPARED,
     "terminating connection due to transaction timeout": (

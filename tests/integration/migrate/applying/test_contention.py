@@ -50,6 +50,29 @@ def folder(postgresql_url: DatabaseUrl, tmp_path: Path) -> Path:
     return folder
 
 
+@contextmanager
+def prepared_lock(url: DatabaseUrl) -> Iterator[str]:
+    """A transaction that was prepared and forgotten: no session has it, and it keeps its locks. Gives its name."""
+    if rows(url, "SHOW max_prepared_transactions") == [("0",)]:
+        pytest.skip("the server behind TEST_DATABASE_URL has max_prepared_transactions = 0")
+    name = f"forgotten in {url.name}"
+    rows(url, f"BEGIN; LOCK TABLE a; PREPARE TRANSACTION '{name}'")
+    try:
+        yield name
+    finally:
+        rows(url, f"ROLLBACK PREPARED '{name}'")
+
+
+def test_a_prepared_transaction_that_blocks_is_named_too(postgresql_url: DatabaseUrl, folder: Path) -> None:
+    told: list[Event] = []
+    patience = Patience(lock_timeout=0.9, attempts=3)
+    with prepared_lock(postgresql_url) as name, pytest.raises(MigrationFailed):
+        runner.deploy(target(postgresql_url, folder, patience=patience, tell=told.append))
+    blocked = f"blocked by the transaction {name!r} of pg_prepared_xacts (prepared for "
+    assert [event for event in told if event.kind == "blocked" and blocked in event.detail]
+    assert runner.deploy(target(postgresql_url, folder)).newest == "002_change"
+
+
 def test_a_blocked_migration_gives_way_tries_again_and_names_who_blocks(
     postgresql_url: DatabaseUrl, folder: Path
 ) -> None:
