@@ -14,6 +14,7 @@ from tests.support.site import DESK, NEEDS_CHROMIUM, PHONE, SCREENSHOTS, Site, s
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the tests with axe need its rules")
 pytestmark = NEEDS_CHROMIUM
+NARROW = {"width": 320, "height": 568}
 NEW, SENTENCE = "nell@example.org", "a sentence that does well"
 
 
@@ -117,6 +118,19 @@ def test_a_password_is_changed_and_the_new_one_opens_the_panel(site: Site) -> No
     sign_in(other, password=SENTENCE)
     is_in(other)
     assert site.surprises() == []
+
+
+BETWEEN = """labels => labels.slice(1).map(
+  (label, above) => label.getBoundingClientRect().top - labels[above].getBoundingClientRect().bottom)"""
+
+
+def test_what_can_be_ticked_stays_legible_where_there_is_little_room(site: Site) -> None:
+    page = site.open(viewport=NARROW)
+    sign_in(page)
+    page.goto("/tokens/new")
+    press(page, "Make the token")
+    shows(page, "Tick at least one.")
+    assert min(page.locator(".ticks label").evaluate_all(BETWEEN)) > 0, "none is written over another"
 
 
 def test_a_token_is_made_with_the_keyboard_and_copied(site: Site) -> None:
