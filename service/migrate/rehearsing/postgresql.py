@@ -79,7 +79,8 @@ class Beside:
         try:
             return Observed(sql, tuple(self._tried(found, sql)))
         except (psycopg2.Error, MigrateError) as error:
-            return Observed(sql, untried=self._as_live(explain(error)))
+            is_missed = bool(found.named & self._live.keys())
+            return Observed(sql, untried=self._as_live(explain(error)) if is_missed else "")
 
     def _tried(self, found: twins.Plan, sql: str) -> list[Touch]:
         session = self._opened()
@@ -107,7 +108,7 @@ class Beside:
         """Raises Refused where no session keeps its temporary tables."""
         if self._no_session:
             raise Refused(self._no_session)
-        if self._session is None:
+        if self._session is None or self._session.raw.closed:
             try:
                 self._session = connect(self._place.connection.url, application=f"{APPLICATION}-beside")
                 if self._session.is_pooled:

@@ -8,6 +8,7 @@ from service.migrate.rehearsing import ways
 from service.migrate.rehearsing.touch import LOCKS, Observed, Touch
 
 _TO_THE_END, _MEANWHILE = "until the migration ends", "until that is done"
+_NAMED = 3
 _ROWS = "ROW EXCLUSIVE"
 _READS_AND_WRITES, _WRITES = "reads or writes", "writes"
 # Which lock keeps others from what; under a weaker one they go on.
@@ -56,10 +57,11 @@ def _on_postgresql(
 ) -> Iterator[str]:
     until = _TO_THE_END if atomic else _MEANWHILE
     if work := [_work(touch) for touch in each.touches if touch.takes_long]:
+        what = ", ".join([*work[:_NAMED], *(["and so on"] if len(work) > _NAMED else [])])
         if who := _kept_out(held):
-            yield f"{', '.join(work)}: {who} {until}."
+            yield f"{what}: {who} {until}."
         elif changed := [touch.table for touch in each.touches if touch.lock == _ROWS]:
-            yield f"{', '.join(work)}: the rows of {' and '.join(changed)} that it changes stay locked {until}."
+            yield f"{what}: the rows of {_either(changed)} that it changes stay locked {until}."
         yield from ways.better(each)
     elif who := _kept_out({table: lock for table, lock in held.items() if before.get(table) != lock}):
         yield f"{_capital(who)} {_TO_THE_END + '; what follows takes long' if followed else 'for a moment'}."
@@ -87,8 +89,14 @@ def _kept_out(locks: Mapping[str, str]) -> str:
     parts = []
     for what in (_READS_AND_WRITES, _WRITES):
         if names := [table for table, lock in locks.items() if _KEEPS_FROM[lock] == what]:
-            parts.append(f"nobody {what} {' or '.join(names)}")
+            parts.append(f"nobody {what} {_either(names)}")
     return ", ".join(parts)
+
+
+def _either(names: Sequence[str]) -> str:
+    """A table may have hundreds of parts."""
+    more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED + 1 else []
+    return " or ".join([*names[:_NAMED], *more] if more else names)
 
 
 def _capital(text: str) -> str:

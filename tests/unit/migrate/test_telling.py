@@ -86,6 +86,17 @@ def test_who_is_kept_out_of_which_table_is_said_of_all_that_are_held() -> None:
     assert said == f"Reads all of {BIG}: {kept_out} until the migration ends."
 
 
+def test_of_many_parts_of_a_table_a_few_are_named() -> None:
+    parts = tuple(small("SHARE", f"part{number}") for number in range(1, 8))
+    assert on_postgresql(Observed("…", parts)) == [("Nobody writes part1 or part2 or part3 or 4 more for a moment.",)]
+    assert on_postgresql(Observed("…", parts[:4])) == [
+        ("Nobody writes part1 or part2 or part3 or part4 for a moment.",)
+    ]
+    ((said,),) = on_postgresql(Observed("…", tuple(big("SHARE", table=f"part{number}") for number in range(1, 8))))
+    assert said.startswith("Reads all of part1 (about")
+    assert ", and so on: nobody writes part1 or" in said
+
+
 def test_an_update_on_its_own_keeps_its_rows() -> None:
     held = f"Reads all of {BIG}: the rows of messages that it changes stay locked until the migration ends."
     assert on_postgresql(UPDATE) == [(held, IN_BATCHES)]

@@ -140,6 +140,14 @@ def test_what_can_not_be_seen_is_not_passed_over(
     assert notes(postgresql_url, folder)[-1] == (f"What this locks could not be tried: {reason}.",)
 
 
+def test_of_a_new_table_it_need_not_be_seen(postgresql_url: DatabaseUrl, folder: Path) -> None:
+    put(folder, "002_more", "CREATE TABLE new (id INTEGER REFERENCES messages (id)); ALTER TABLE new SET UNLOGGED")
+    put(folder, "003_more", "ALTER TABLE messages SET UNLOGGED")
+    found = notes(postgresql_url, folder)
+    assert found[:-1] == [("Nobody writes messages for a moment.",), ()]
+    assert found[-1][0].startswith("What this locks could not be tried: cannot change logged status of table")
+
+
 def test_through_a_pooler_nobody_looks(postgresql_url: DatabaseUrl, folder: Path) -> None:
     put(folder, "002_more", "ALTER TABLE messages ADD COLUMN size INTEGER; CREATE TABLE plain (id INTEGER)")
     with pgbouncer(postgresql_url) as url:
