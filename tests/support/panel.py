@@ -26,7 +26,7 @@ from tests.support.processes import as_text
 
 EMAIL, PASSWORD = "dana@example.org", "a long enough password"
 # Cheap on purpose; how dear the real ones are is seen where a password is set.
-PASSWORD_HASH = generate_password_hash(PASSWORD, method="scrypt:1024:8:1")
+PASSWORD_HASH = generate_password_hash(PASSWORD, method="scrypt:128:8:1")
 
 
 class Compiled(BytecodeCache):
@@ -101,8 +101,8 @@ class Browser:
 
 
 def signed_in(app: Flask, email: str = EMAIL) -> Browser:
-    """The browser of a user, who is added if need be, with the cookies that a sign-in ends with. The form before it takes
-    as long as most tests do, and has tests of its own."""
+    """The browser of a user, who is added if need be, with the cookies that a sign-in ends with. The form before it
+    takes as long as most tests do, and has tests of its own."""
     user = User.get_or_none(User.email == email) or add_user(email)
     with app.test_request_context("/sign-in", method="POST"):
         answer = app.process_response(session.begin(user))

@@ -46,6 +46,7 @@ def test_every_address_does_what_it_says_and_sets_no_cookie(app: Flask, name: st
     response.close()
 
 
+@ONE_ENGINE
 def test_a_token_needs_the_scope_of_the_address_and_no_other(app: Flask) -> None:
     user = add_user()
     for name in GUARDED:
@@ -82,6 +83,7 @@ def test_a_token_in_another_shape_is_none(app: Flask, header: str) -> None:
     assert error_of(response) == "unauthorized"
 
 
+@ONE_ENGINE
 @pytest.mark.parametrize("role", [EDITOR, VIEWER])
 def test_a_token_may_no_more_than_its_user(app: Flask, role: str) -> None:
     user = add_user()

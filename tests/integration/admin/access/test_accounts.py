@@ -11,7 +11,7 @@ from service.admin.__main__ import main
 from service.models import AuditEvent, User
 from service.models.base import utc_now
 from service.url import DatabaseUrl
-from tests.support.panel import EMAIL, PASSWORD, Browser, add_user, panel, signed_in
+from tests.support.panel import EMAIL, ONE_ENGINE, PASSWORD, Browser, add_user, panel, signed_in
 from tests.support.processes import as_text
 
 
@@ -43,6 +43,7 @@ def test_a_lost_password_is_replaced_and_every_session_and_lock_ends(
     assert Browser(app).sign_in(EMAIL, password).status_code == 303
 
 
+@ONE_ENGINE
 @pytest.mark.parametrize(("words", "role"), [((), "owner"), (("--role", "viewer"), "viewer")])
 def test_a_user_has_the_role_that_was_asked_for(app: Flask, words: tuple[str, ...], role: str) -> None:
     assert main(["add-user", EMAIL, *words]) == 0
@@ -69,6 +70,7 @@ def test_a_user_of_that_name_stays_as_they_are(app: Flask, capsys: pytest.Captur
     assert Browser(app).sign_in().status_code == 303
 
 
+@ONE_ENGINE
 @pytest.mark.parametrize("email", ["ann", "@", "ann@", "@example.com", f"{'a' * 254}@example.com"])
 def test_what_is_no_address_is_refused(email: str, app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["add-user", email]) == 1
@@ -76,6 +78,7 @@ def test_what_is_no_address_is_refused(email: str, app: Flask, capsys: pytest.Ca
     assert not User.select().exists()
 
 
+@ONE_ENGINE
 def test_an_unknown_user_is_answered_with_those_that_there_are(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
     add_user()
     assert main(["set-password", "dan@example.org"]) == 1

@@ -1,7 +1,10 @@
-"""Whatever the models are, and whatever they were: a draft leads from one to the other, and back."""
+"""Whatever the models are, and whatever they were: a draft leads from one to the other, and back.
+
+Each run tries other ones. DRAFT_EXAMPLES=60 tries more of them."""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +19,7 @@ from service.migrate.drafting.renames import Wishes
 from service.url import DatabaseUrl
 from tests.support.drafts import Studio
 
+EXAMPLES = int(os.environ.get("DRAFT_EXAMPLES", 15))
 TABLES = ("alpha", "beta", "gamma")
 NAMES = ("one", "two", "three", "order")
 ACTIONS = (None, "CASCADE", "RESTRICT", "SET NULL")
@@ -168,12 +172,12 @@ def thoroughly(examples: int) -> Callable[..., Any]:
 
 
 @given(before=schemas(), after=schemas())
-@thoroughly(30)
+@thoroughly(EXAMPLES)
 def test_on_sqlite(sqlite_url: DatabaseUrl, before: dict[str, TableSpec], after: dict[str, TableSpec]) -> None:
     check_both(sqlite_url, before, after)
 
 
 @given(before=schemas(), after=schemas())
-@thoroughly(8)
+@thoroughly(EXAMPLES // 3)
 def test_on_postgresql(postgresql_url: DatabaseUrl, before: dict[str, TableSpec], after: dict[str, TableSpec]) -> None:
     check_both(postgresql_url, before, after)
