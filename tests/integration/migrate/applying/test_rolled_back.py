@@ -120,10 +120,10 @@ def test_savepoints_are_the_migrations_own(database_url: DatabaseUrl, tmp_path: 
     assert tables(database_url) == OURS | {"a"}
 
 
-def test_a_step_outside_of_a_transaction_may_have_its_own(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+def test_a_step_outside_of_a_transaction_may_have_its_own(database_url: DatabaseUrl, tmp_path: Path) -> None:
     """It asks for that by a statement that no transaction holds."""
     work = "VACUUM", "BEGIN", "CREATE TABLE b (id INT)", "ROLLBACK"
     body = f"def work():\n    cursor = database.cursor()\n    for sql in {work}:\n        cursor.execute(sql)"
     write(tmp_path, "001_a", f"{body}\nmigrator.run(work)", top="atomic = False")
-    assert runner.deploy(target(postgresql_url, tmp_path)).newest == "001_a"
-    assert tables(postgresql_url) == OURS
+    assert runner.deploy(target(database_url, tmp_path)).newest == "001_a"
+    assert tables(database_url) == OURS
