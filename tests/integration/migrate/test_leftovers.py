@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -60,7 +60,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heal, "_WORKING", -1.0)
 
 
-ENDED = {
+ENDED: dict[str, tuple[Callable[[], str], bool]] = {
     "of a dead process": (lambda: deploy_of(HOST, dead()), True),
     "of a dead process, without a transaction": (lambda: deploy_of(HOST, dead()), False),
     "of another host": (lambda: deploy_of(ELSEWHERE, SOME), True),
@@ -68,7 +68,7 @@ ENDED = {
     "of a process with our own number, as in a container": (lambda: deploy_of(HOST, os.getpid()), True),
     "of a process whose number was cut off": (lambda: deploy_of(HOST, "x"), True),
 }
-LET_BE = {
+LET_BE: dict[str, tuple[Callable[[], str], bool]] = {
     "of a process that lives": (lambda: deploy_of(HOST, os.getppid()), True),
     "of another host, without a transaction": (lambda: deploy_of(ELSEWHERE, SOME), False),
     "of our own number, without a transaction": (lambda: deploy_of(HOST, os.getpid()), False),
