@@ -11,6 +11,7 @@ from flask import Flask, Response
 from werkzeug.test import TestResponse
 
 from service.admin.parts import assets, compression
+from service.migrate import connection
 from tests.support.panel import ONE_ENGINE, Browser
 
 pytestmark = ONE_ENGINE
@@ -104,3 +105,9 @@ def test_an_unchanged_file_is_not_sent_again(browser: Browser) -> None:
     etag = browser.get(CSS, headers=GZIP).headers["ETag"]
     again = browser.get(CSS, headers=GZIP | {"If-None-Match": etag})
     assert (again.status_code, again.data) == (304, b"")
+
+
+def test_no_page_connects_once_more(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_open", lambda *_: pytest.fail("That costs the server more than all queries."))
+    for page in ("/", "/migrations/", "/migrations/001_initial"):
+        browser.read(page)

@@ -12,7 +12,7 @@ import pytest
 from markupsafe import escape
 
 from service.database import proxy
-from service.migrate import connection, lock
+from service.migrate import lock
 from service.migrate.connection import connect
 from service.migrate.errors import MigrationFailed, Unclear
 from service.migrate.patience import Patience
@@ -249,12 +249,6 @@ def test_who_has_the_lock_is_told_without_touching_it(browser: Browser, service_
             assert "process" in lock.holder(database)
             assert "A deploy is at work (" in browser.read("/migrations/")
         eventually(lambda: lock.holder(database) == "")  # the server notices that its client has gone
-
-
-def test_no_page_connects_once_more(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_open", lambda *_: pytest.fail("That costs the server more than all queries."))
-    for page in ("/", "/migrations/", "/migrations/001_initial"):
-        browser.read(page)
 
 
 def test_a_database_without_history_is_to_be_looked_at_first(browser: Browser, service_database: DatabaseUrl) -> None:
