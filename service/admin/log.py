@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from service import log
-from service.config import Config
+from service.config import Config, ConfigError
 
 # Asked every few seconds by whoever watches the container: only their failures are news.
 _QUIET = ("/healthz", "/readyz")
@@ -24,7 +25,7 @@ class PanelLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
-        config = Config.from_env()
+        config = _settings()
         self._writes_requests = config.log_format == log.JSON
         log.configure(config.log_level, config.log_format, config.secrets(), process="panel")
         for logger in (self.error_log, self.access_log):
@@ -48,6 +49,15 @@ class PanelLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
             "address": environ.get("REMOTE_ADDR"),
         }
         logging.getLogger("gunicorn.access").info("%(method)s %(path)s: %(status)d", facts, extra=facts)
+
+
+def _settings() -> Config:
+    """Nothing of the panel reads them earlier: here a bad one ends the start with a sentence instead of a traceback."""
+    try:
+        return Config.from_env()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
 
 
 def shown(path: str) -> str:

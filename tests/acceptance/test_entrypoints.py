@@ -226,6 +226,22 @@ def test_what_is_no_number_of_processes_ends_the_start(given: str, stage: Path) 
     assert f"WEB_CONCURRENCY is '{given}'; use the number of processes" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("TRUSTED_PROXIES", "one", "TRUSTED_PROXIES is 'one'; use a whole number from 0 to 9.\n"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT is 'xml'; use one of text, json.\n"),
+    ],
+)
+def test_a_setting_that_can_not_be_used_ends_the_start_with_a_sentence(
+    name: str, value: str, said: str, furnished_url: DatabaseUrl
+) -> None:
+    env = environment(furnished_url, SECRET_KEY="a key of the tests", PORT=str(free_port()))
+    for entrypoint in (PANEL, BOT):
+        done = run(entrypoint, env=env | {name: value})
+        assert (done.returncode, done.stderr) == (2, said)
+
+
 VALUES = ("true", "TRUE", "1", "Yes", "false", "0", "NO", "", " true ", "perhaps", "on", "2", "truee", "*", "y")
 
 
