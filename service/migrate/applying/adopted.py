@@ -129,11 +129,13 @@ class PostgresqlDatabase(_Adopted, pw.PostgresqlDatabase):
 
     @contextmanager
     def held(self) -> Iterator[None]:
+        driver = self.connection_state()
+        before = driver.cursor_factory
         try:
             with super().held():
                 yield
         finally:
-            self.connection_state().cursor_factory = None
+            driver.cursor_factory = before
 
     def guard(self) -> None:
         if self.is_held:
