@@ -77,6 +77,30 @@ def test_who_waits_says_for_whom_and_gives_up_in_time(database_url: DatabaseUrl,
         process.communicate()
 
 
+def test_the_holder_before_had_a_longer_name(sqlite_url: DatabaseUrl) -> None:
+    """The file of the lock stays, and what it says is who has it now."""
+    Path(f"{sqlite_url.name}.migrate-lock").write_text(f"process {'9' * 30} on another host")
+    with (
+        lock.deploy_lock(sqlite_url, seconds=0, on_wait=print),
+        pytest.raises(LockUnavailable) as refusal,
+        lock.deploy_lock(sqlite_url, seconds=0, on_wait=print),
+    ):
+        pass
+    assert refusal.value.holder == f"process {os.getpid()} on {HOST}"
+
+
+def test_who_waits_keeps_no_transaction_open_between_two_tries(postgresql_url: DatabaseUrl, folder: Path) -> None:
+    """An index that is built concurrently by the deploy at work would wait for it."""
+    resting = (
+        "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'slipway-migrate-lock %' AND state = 'idle'"
+        " AND query = 'ROLLBACK' AND datname = current_database()"
+    )
+    with lock.deploy_lock(postgresql_url, seconds=1, on_wait=lambda *_: None):
+        waiting = InBackground(runner.deploy, target(postgresql_url, folder))
+        eventually(lambda: rows(postgresql_url, resting))
+    assert len(waiting.outcome().done) == 5
+
+
 def test_the_lock_of_a_killed_deploy_is_free_at_once(database_url: DatabaseUrl, folder: Path) -> None:
     process = holder(database_url)
     process.kill()

@@ -240,3 +240,16 @@ def test_a_loss_is_declared_in_the_words_of_the_file(
     with pytest.raises(MigrationFailed) as failure:
         roll_back(database_url, tmp_path)
     assert str(failure.value).splitlines()[-1].endswith(hint)
+
+
+def test_what_somebody_else_has_undone_meanwhile_is_not_undone_again(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    """Between the question and the answer; the lock keeps out only those who take it."""
+    write(tmp_path, "001_a", table("a"), "migrator.sql('DROP TABLE a')")
+    runner.deploy(target(database_url, tmp_path))
+
+    def undo_meanwhile(_names: object) -> None:
+        rows(database_url, "DELETE FROM migratehistory")
+
+    with pytest.raises(Refused, match="Another deploy has taken this migration over"):
+        runner.rollback(target(database_url, tmp_path), confirm=undo_meanwhile)
+    assert "a" in tables(database_url)

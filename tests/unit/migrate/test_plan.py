@@ -36,6 +36,7 @@ A, B, C = file("001_a"), file("002_b"), file("003_c")
         ([file("001_a", "edited"), B], ledger("001_a"), ["changed", "pending"]),
         ([A, C], ledger("001_a", "002_b"), ["applied", "missing", "pending"]),
         ([A], ledger("001_a", "002_b"), ["applied", "ahead"]),
+        ([A, file("002_new")], ledger("001_a", "002_b"), ["applied", "missing", "pending"]),
         ([], ledger("001_a"), ["ahead"]),
         ([A], ledger("001_a", checksum=None), ["applied"]),
     ],
@@ -49,6 +50,11 @@ def test_an_edited_file_is_refused_with_the_remedy() -> None:
     assert str(problem) == (
         "001_a was edited after it was applied. Restore the file and put the change into a new migration."
     )
+
+
+def test_a_file_with_a_new_name_is_one_that_is_gone_and_no_late_one() -> None:
+    problems = make_plan([A, file("002_new")], ledger("001_a", "002_b")).problems
+    assert [problem.migration for problem in problems] == ["002_b"]
 
 
 def test_a_file_that_is_gone_is_refused_with_the_command() -> None:

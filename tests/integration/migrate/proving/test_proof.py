@@ -104,6 +104,13 @@ def test_tables_of_other_programs_do_not_matter(database_url: DatabaseUrl, folde
     assert runner.detect(target(database_url, folder)).names == ("001_a", "002_color")
 
 
+def test_migrations_of_data_alone_are_proven_by_nothing(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    for name in ("001_a", "002_b"):
+        (tmp_path / f"{name}.sql").write_text("SELECT 1")
+    found = runner.detect(target(database_url, tmp_path))
+    assert (found.names, found.unproven) == ((), ("001_a", "002_b"))
+
+
 def test_detection_shows_the_one_command_and_records_only_with_a_yes(
     database_url: DatabaseUrl, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
