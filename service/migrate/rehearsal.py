@@ -27,6 +27,7 @@ _ASIDE = re.compile(
     r"(?!.*\b(INSERT|(?<!FOR )(?<!KEY )UPDATE|DELETE)\b)",
     re.IGNORECASE | re.DOTALL,
 )
+_COMMENT = re.compile(r"--[^\n]*")  # all that is said of a backfill
 Observe = Callable[[MigrationFile, str], Observed]
 
 
@@ -39,6 +40,11 @@ class Statement:
     tables: tuple[Touch, ...] = ()
     untried: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_slow(self) -> bool:
+        """Of a large table that is worked through while others go on, nothing is told."""
+        return bool(self.notes) and any(touch.takes_long for touch in self.tables)
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """`applied` are those that the database has already; so many `slow` statements work through a large table while
-    others have to wait."""
+    """`applied` are those that the database has already; so many `slow` statements are told to work through a large
+    table."""
 
     database: str
     applied: tuple[str, ...]
     pending: tuple[Part, ...]
-    slow: int = 0
+    slow: int
 
 
 def rehearse(url: DatabaseUrl, folder: Path, *, wait: float = 0.0, out_of_order: bool = False) -> Rehearsal:
@@ -72,7 +78,7 @@ def rehearse(url: DatabaseUrl, folder: Path, *, wait: float = 0.0, out_of_order:
     before = [entry.file for entry in decided.entries if entry.applied and entry.file]
     heard = _heard(url, live, before, decided.pending) if decided.pending else []
     parts = tuple(_part(file, seen, is_sqlite=url.is_sqlite) for file, seen in heard)
-    slow = sum(telling.keeps_out(each, is_sqlite=url.is_sqlite) for _, seen in heard for each in seen)
+    slow = sum(each.is_slow for part in parts for each in part.statements)
     return Rehearsal(str(url), tuple(file.name for file in before), parts, slow)
 
 
@@ -92,7 +98,8 @@ def _played(place: shadow.Scratch, file: MigrationFile, observe: Callable[[str],
     def hear(sql: str) -> None:
         if file.is_sql or not _ASIDE.match(sql):
             settings.refuse_to_lose(place.connection, place.engine.database_of(file), sql, place.names.live)
-            said.append(observe(sql.strip().rstrip(";")))
+            text = sql.strip().rstrip(";")
+            said.append(Observed(text) if _COMMENT.fullmatch(text) else observe(text))
 
     try:
         shadow.play(place, file, hear)

@@ -34,11 +34,6 @@ def told(seen: Sequence[Observed], *, atomic: bool, is_sqlite: bool) -> list[tup
     return found
 
 
-def keeps_out(each: Observed, *, is_sqlite: bool) -> bool:
-    """Whether it works through a large table while others have to wait."""
-    return _takes_long(each) and (is_sqlite or any(touch.lock in {*_KEEPS_FROM, _ROWS} for touch in each.touches))
-
-
 def _untold(each: Observed) -> list[str]:
     return [f"What this locks could not be tried: {each.untried}."] if each.untried else []
 

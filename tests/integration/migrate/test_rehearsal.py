@@ -105,8 +105,12 @@ def test_values_and_what_is_only_read_are_left_out(database_url: DatabaseUrl, fo
 def test_a_backfill_is_named(database_url: DatabaseUrl, folder: Path, capsys: Words) -> None:
     write(folder, "001_a", MODEL)
     write(folder, "002_fill", "migrator.backfill('a', lambda row: None)", top="atomic = False")
+    said = "002_fill, in steps\n  -- backfill of a, in batches\n\n"
     assert dry_run(database_url, folder) == 0
-    assert "002_fill, in steps\n  -- backfill of a, in batches\n\n" in capsys.readouterr().out
+    assert said in capsys.readouterr().out
+    runner.deploy(target(database_url, folder), only=1)
+    assert dry_run(database_url, folder) == 0
+    assert said in capsys.readouterr().out
 
 
 def test_nothing_to_do_is_said_as_a_deploy_says_it(database_url: DatabaseUrl, folder: Path, capsys: Words) -> None:

@@ -101,6 +101,23 @@ def test_whether_all_of_a_table_is_read_is_seen(
     assert (touch.reads, touch.rewrites) == (reads, False)
 
 
+@pytest.mark.parametrize(
+    ("statement", "slow"),
+    [
+        ("CREATE INDEX messages_n ON messages (n)", 1),
+        ("ALTER TABLE messages VALIDATE CONSTRAINT later", 0),
+        ("ALTER TABLE messages ADD COLUMN size INTEGER", 0),
+    ],
+)
+def test_so_many_are_slow_as_are_told_to_be(
+    postgresql_url: DatabaseUrl, folder: Path, statement: str, slow: int
+) -> None:
+    filled(postgresql_url, 100_000)
+    put(folder, "002_more", "ALTER TABLE messages ADD CONSTRAINT later CHECK (n > 0) NOT VALID")
+    put(folder, "003_more", statement)
+    assert rehearsal.rehearse(postgresql_url, folder).slow == slow
+
+
 def test_what_an_earlier_migration_locks_hides_nothing_of_the_next(postgresql_url: DatabaseUrl, folder: Path) -> None:
     for number in (2, 3):
         put(folder, f"00{number}_more", f"ALTER TABLE messages ADD COLUMN size{number} INTEGER")
