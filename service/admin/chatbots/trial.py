@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore
 from typing import Any, Literal, NamedTuple
 
+from service.admin.parts.display import count
 from service.chat.cancel import Cancelled
 from service.chat.outside import Outside
 from service.chat.preview import preview
@@ -110,5 +111,5 @@ def _told(piece: Any) -> Iterator[Event]:
     elif isinstance(piece, Cut):
         yield Event("remark", "Cut off: the answer reached the longest that is allowed.")
     elif isinstance(piece, Retrieved):
-        found = f"{len(piece.passages)} passages were found for it."
+        found = f"Found for it: {count(len(piece.passages), 'passage')}."
         yield Event("remark", f"Without passages: {piece.error}" if piece.error else found)

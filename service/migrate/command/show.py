@@ -220,4 +220,7 @@ def _verdict(report: Report) -> str:
     if report.problems:
         count = len(report.problems)
         return "One problem must be solved first." if count == 1 else f"{count} problems must be solved first."
-    return f"{words.count(len(report.pending), 'migration')} to apply: run `migrate deploy`."
+    pending = words.count(len(report.pending), "migration")
+    if "--detect" in report.advice:  # a deploy would try to make what is there already
+        return f"{pending} not recorded."
+    return f"{pending} to apply: run `migrate deploy`."

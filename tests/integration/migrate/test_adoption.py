@@ -67,6 +67,8 @@ def test_one_of_another_tool_is_recognised_and_adopted_by_what_is_there(
     assert main([*command, "status"]) == 1
     said = capsys.readouterr().out
     assert f"{words} `migrate resolve --detect` finds which" in said
+    assert "2 migrations not recorded." in said
+    assert "migrate deploy" not in said, "it would try to make what is there already"
     assert main([*command, "resolve", "--detect", "--yes"]) == 0
     assert main([*command, "deploy"]) == 0
     assert applied(database_url) == ["001_a", "002_b"]

@@ -15,7 +15,7 @@ from service.chat.providers import Turn
 from service.models import EDITOR, Chatbot, ChatbotVersion, Conversation, InboxItem, Message
 from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
-from tests.support.endpoint import Reply, UntilLeft, delta, endpoint, event, refusing, saying
+from tests.support.endpoint import Reply, UntilLeft, answering_json, delta, endpoint, event, refusing, saying
 from tests.support.panel import ONE_ENGINE, Browser, add_user, fields_of, panel, signed_in
 
 
@@ -105,6 +105,23 @@ def test_the_script_of_the_page_gets_the_answer_in_pieces(browser: Browser) -> N
         {"kind": "text", "text": "Two."},
         {"kind": "remark", "text": "5 tokens in, 2 out."},
     ]
+
+
+@ONE_ENGINE
+@pytest.mark.parametrize(
+    ("found", "remark"),
+    [
+        (answering_json({"passages": [{"text": "Open until six.", "source": "hours.md"}]}), "Found for it: 1 passage."),
+        (answering_json({"passages": []}), "Found for it: 0 passages."),
+        (refusing(404), "Without passages: "),
+    ],
+)
+def test_what_the_search_found_is_said_beside_the_answer(browser: Browser, found: Reply, remark: str) -> None:
+    with endpoint(found) as search:
+        rag = json.dumps({"url": search.base})
+        told = stream(browser, make_chatbot(), question="When do you close?", rag_settings=rag)
+    assert told[0]["text"].startswith(remark)
+    assert told[-1]["kind"] == "text", "there is an answer all the same"
 
 
 @ONE_ENGINE
