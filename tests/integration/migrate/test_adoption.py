@@ -10,6 +10,8 @@ from peewee_migrate import Router
 from service.database import open_database
 from service.migrate import report
 from service.migrate.cli import main
+from service.migrate.connection import connect
+from service.migrate.tables import prepare
 from service.url import DatabaseUrl
 from tests.support.migrations import applied, rows, table, write
 from tests.support.processes import as_text
@@ -24,6 +26,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_an_empty_database_needs_no_advice(database_url: DatabaseUrl, folder: Path) -> None:
+    assert report.read(database_url, folder).advice == ""
+
+
+def test_one_of_ours_without_a_migration_yet_is_not_told_to_be_somebody_else_s(
+    database_url: DatabaseUrl, folder: Path
+) -> None:
+    """As after a first deploy that failed, on a database with tables of another program."""
+    rows(database_url, "CREATE TABLE anything (id INTEGER)")
+    connection = connect(database_url)
+    prepare(connection)
+    connection.close()
     assert report.read(database_url, folder).advice == ""
 
 

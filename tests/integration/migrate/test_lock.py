@@ -77,6 +77,27 @@ def test_who_waits_says_for_whom_and_gives_up_in_time(database_url: DatabaseUrl,
         process.communicate()
 
 
+def test_who_has_the_lock_is_told_to_whoever_asks(database_url: DatabaseUrl, tmp_path: Path) -> None:
+    """Asking takes nothing and makes nothing."""
+    database = connect(database_url)
+    assert lock.holder(database) == ""
+    assert [path.name for path in tmp_path.iterdir() if "lock" in path.name] == []
+    with lock.deploy_lock(database_url, seconds=0, on_wait=print):
+        assert f"{os.getpid()}" in lock.holder(database)
+    assert eventually(lambda: lock.holder(database) == "")
+    with lock.deploy_lock(database_url, seconds=0, on_wait=print):
+        pass
+    database.close()
+
+
+def test_whoever_has_it_without_a_name_yet_has_just_started(sqlite_url: DatabaseUrl) -> None:
+    database = connect(sqlite_url)
+    with lock.deploy_lock(sqlite_url, seconds=0, on_wait=print):
+        Path(f"{sqlite_url.name}.migrate-lock").write_text("")
+        assert lock.holder(database) == lock.JUST_STARTED
+    database.close()
+
+
 def test_the_holder_before_had_a_longer_name(sqlite_url: DatabaseUrl) -> None:
     """The file of the lock stays, and what it says is who has it now."""
     Path(f"{sqlite_url.name}.migrate-lock").write_text(f"process {'9' * 30} on another host")
