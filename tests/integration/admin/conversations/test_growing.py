@@ -6,30 +6,18 @@ import itertools
 import json
 
 import pytest
-from flask import Flask
 
-from service.admin.conversations import live
 from service.admin.conversations.news import PATIENCE
 from service.bot.inbox import answer, apologise_and_bury
 from service.chat import following
 from service.chat.providers import built_in
 from service.models import Chatbot, Conversation, FollowedThread, InboxItem
 from service.models.base import utc_now
-from service.url import DatabaseUrl
-from tests.support.chat import make_chatbot, send
+from tests.support.chat import send
 from tests.support.live import GROWING, Stream, place_in, taken, talk, work
-from tests.support.panel import Browser, panel
+from tests.support.panel import Browser
 
-
-@pytest.fixture
-def app(service_database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    monkeypatch.setattr(live, "PAUSE", 0.01)
-    return panel(service_database)
-
-
-@pytest.fixture
-def chatbot(browser: Browser) -> Chatbot:
-    return make_chatbot(title="Helper")
+pytestmark = pytest.mark.usefixtures("_hardly_a_pause")
 
 
 def test_an_answer_is_seen_growing_and_then_as_it_is_stored(browser: Browser, chatbot: Chatbot) -> None:

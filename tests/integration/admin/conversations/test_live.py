@@ -5,27 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from flask import Flask
 
-from service.admin.conversations import live
 from service.admin.conversations.news import Place, read_place
 from service.bot.inbox import apologise_and_bury
 from service.models import Chatbot, Conversation, InboxItem, Message, ToolLog
-from service.url import DatabaseUrl
-from tests.support.chat import make_chatbot
 from tests.support.live import Stream, place_in, taken, talk, work
-from tests.support.panel import ONE_ENGINE, Browser, panel
+from tests.support.panel import ONE_ENGINE, Browser
 
-
-@pytest.fixture
-def app(service_database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    monkeypatch.setattr(live, "PAUSE", 0.01)
-    return panel(service_database)
-
-
-@pytest.fixture
-def chatbot(browser: Browser) -> Chatbot:
-    return make_chatbot(title="Helper")
+pytestmark = pytest.mark.usefixtures("_hardly_a_pause")
 
 
 def test_what_waits_and_then_the_answer_come_by_themselves(browser: Browser, chatbot: Chatbot) -> None:

@@ -10,22 +10,12 @@ from flask import Flask
 from service.admin.conversations import live
 from service.database import proxy
 from service.models import Chatbot, Conversation, CreatorUser, User
-from service.url import DatabaseUrl
 from tests.support.chat import make_chatbot
 from tests.support.clock import Clock
 from tests.support.live import Stream, talk, work
-from tests.support.panel import ONE_ENGINE, Browser, add_user, panel, signed_in
+from tests.support.panel import ONE_ENGINE, Browser, add_user, signed_in
 
-
-@pytest.fixture
-def app(service_database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    monkeypatch.setattr(live, "PAUSE", 0.01)
-    return panel(service_database)
-
-
-@pytest.fixture
-def chatbot(browser: Browser) -> Chatbot:
-    return make_chatbot(title="Helper")
+pytestmark = pytest.mark.usefixtures("_hardly_a_pause")
 
 
 @ONE_ENGINE

@@ -18,11 +18,6 @@ from tests.support.chat import make_chatbot
 from tests.support.panel import ONE_ENGINE, Browser, fields_of, signed_in
 
 
-@pytest.fixture
-def chatbot(browser: Browser) -> Chatbot:
-    return make_chatbot(title="Helper")
-
-
 def work() -> None:
     """What the worker does with the next message."""
     lease = claim(INBOX, "the test", 30)
