@@ -18,9 +18,9 @@ from tests.support.pgbouncer import pgbouncer
 
 # A quick look at a few of the points, spread over the corpus; `make crash-test` takes every one, and
 # with CRASH_EVERY=7 every seventh.
-QUICK = {"sqlite": 83, "postgresql": 67}
-QUICK_TOGETHER = {"sqlite": 113, "postgresql": 89}
-QUICK_BACK = {"sqlite": 97, "postgresql": 67}
+QUICK = {"sqlite": 139, "postgresql": 113}
+QUICK_TOGETHER = {"sqlite": 193, "postgresql": 149}
+QUICK_BACK = {"sqlite": 139, "postgresql": 101}
 VERB = re.compile(r"migrator\.(\w+)")
 EVERY = int(os.environ.get("CRASH_EVERY", "1"))
 
