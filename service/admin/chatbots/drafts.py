@@ -141,7 +141,9 @@ def _conflict_page(form: ChatbotForm, chatbot: Chatbot, conflict: versions.Versi
 
 
 def _refusal(form: ChatbotForm, chatbot: Chatbot | None, error: options.SettingError) -> str:
-    form[error.setting].errors = [str(error)]
+    field = form[error.setting]
+    # By the name that it has on the page; inside a config, a key has but one.
+    field.errors = [str(error).replace(f"{error.setting} ", f"{field.label.text} ", 1)]
     return _form_page(form, chatbot)
 
 

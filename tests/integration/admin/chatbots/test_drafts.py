@@ -157,7 +157,8 @@ def test_an_answer_without_an_end_is_stopped(browser: Browser, monkeypatch: pyte
         ({"title": ""}, "Give the chatbot a title."),
         ({"config": "{"}, "Not JSON:"),
         ({"config": '{"temprature": 1}'}, "did you mean temperature?"),
-        ({"model_provider": "openai"}, "needs the name of a model"),
+        ({"config": '{"top_p": 2}'}, "config.top_p has to be a number from 0 to 1."),
+        ({"model_provider": "openai"}, "Model is empty; the provider openai needs the name of a model."),
         ({"question": "a\0b"}, "This holds a character that can&#39;t be stored"),
     ],
 )
