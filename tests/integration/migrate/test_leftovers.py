@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -14,7 +15,7 @@ from service.migrate import heal
 from service.migrate.connection import HOST, Connection, connect
 from service.url import DatabaseUrl
 from tests.support.migrations import rows
-from tests.support.processes import eventually
+from tests.support.processes import HANGS, eventually
 
 ELSEWHERE = "another-host"
 SOME = 4711
@@ -123,10 +124,21 @@ def test_an_idle_session_of_a_pooler_is_of_use_to_others(postgresql_url: Databas
 
 
 def test_the_sessions_of_a_deploy_that_was_overtaken_are_ended_and_awaited(
-    postgresql_url: DatabaseUrl, database: Connection
+    postgresql_url: DatabaseUrl, database: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also within a transaction, which would see the sessions of its beginning for ever."""
+    monkeypatch.setattr(heal, "_PATIENCE", 10 * HANGS)
+    began = time.monotonic()
+    sleep = time.sleep
+
+    def pause(seconds: float) -> None:
+        assert time.monotonic() - began < HANGS, "it is waited for, although it is gone"
+        sleep(seconds)
+
+    monkeypatch.setattr("time.sleep", pause)
     with session(postgresql_url, deploy_of(ELSEWHERE, SOME), is_working=True) as left:
-        heal.end_sessions_of(database, ELSEWHERE, SOME)
+        with database.transaction():
+            heal.end_sessions_of(database, ELSEWHERE, SOME)
         assert not is_there(postgresql_url, left)
 
 

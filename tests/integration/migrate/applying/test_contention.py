@@ -50,6 +50,19 @@ def folder(postgresql_url: DatabaseUrl, tmp_path: Path) -> Path:
     return folder
 
 
+def test_the_pauses_between_tries_grow(
+    postgresql_url: DatabaseUrl, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With jitter, so that two deploys do not stay in step."""
+    deadlock = "DO $$ BEGIN RAISE EXCEPTION 'busy' USING ERRCODE = '40P01'; END $$"
+    (folder / "003_busy.sql").write_text(deadlock)
+    paused: list[float] = []
+    monkeypatch.setattr("service.migrate.applying.tries.time.sleep", paused.append)
+    with pytest.raises(MigrationFailed, match="busy"):
+        runner.deploy(target(postgresql_url, folder, patience=Patience(attempts=4)))
+    assert [longest / 2 <= seconds <= longest for seconds, longest in zip(paused, (1, 2, 4), strict=True)] == [True] * 3
+
+
 @contextmanager
 def prepared_lock(url: DatabaseUrl) -> Iterator[str]:
     """A transaction that was prepared and forgotten: no session has it, and it keeps its locks. Gives its name."""
