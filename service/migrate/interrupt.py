@@ -14,9 +14,9 @@ from types import FrameType
 from service.migrate.connection import Connection
 
 _WORDS = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Stopped by SIGTERM"}
-_PAUSE_MS = 50
-# That Python's handler has had its turn: from then on, what runs puts things in order.
-_heeded = threading.Event()
+_PAUSE_MS, _GRACE_MS = 50, 2_000
+# The signals for which Python's handler has had its turn: from then on, what runs puts things in order.
+_heeded: list[int] = []
 
 
 class Stop(KeyboardInterrupt):
@@ -47,7 +47,7 @@ def raised() -> Iterator[None]:
     heeded = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        _heeded.set()
+        _heeded.append(number)
         for each in heeded:
             signal.signal(each, signal.SIG_DFL)
         raise Stop(number)
@@ -64,7 +64,8 @@ def raised() -> Iterator[None]:
 
 @contextmanager
 def heard(connection: Connection) -> Iterator[None]:
-    """Within the block a signal ends the statement that is running; then Python's handler has its turn."""
+    """Within the block a signal ends the statement that is running; then Python's handler has its turn. What that raises
+    is lost where the signal came within something that tells nobody, such as a finalizer: it is raised at the end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -73,13 +74,20 @@ def heard(connection: Connection) -> Iterator[None]:
     before = signal.set_wakeup_fd(mouth, warn_on_full_buffer=False)
     listener = threading.Thread(target=_listen, args=(ear, connection), name="migrate-interrupt", daemon=True)
     listener.start()
+    instead: Exception | None = None
     try:
         yield
+    except Exception as error:
+        if not _heeded:
+            raise
+        instead = error
     finally:
         signal.set_wakeup_fd(before)
         os.close(mouth)
         listener.join()
         os.close(ear)
+    if _heeded:
+        raise Stop(_heeded[0]) from instead
 
 
 def _listen(ear: int, connection: Connection) -> None:
@@ -87,9 +95,10 @@ def _listen(ear: int, connection: Connection) -> None:
     more = select.poll()
     more.register(ear, select.POLLIN)
     while number := os.read(ear, 1):
-        is_over = number[0] not in _WORDS
+        is_over = number[0] not in _WORDS or (_heeded and more.poll(_GRACE_MS))
         while not is_over:
             with suppress(Exception):  # the connection may be what is lost
                 connection.raw.interrupt() if connection.is_sqlite else connection.raw.cancel()
-            # A statement that was only about to run goes on all the same, and is ended by the next.
-            is_over = bool(more.poll(_PAUSE_MS)) or _heeded.is_set()
+            # A statement that was only about to run goes on all the same, and is ended by the next; and so is what goes
+            # on because what the handler raised was lost.
+            is_over = more.poll(_PAUSE_MS) or (_heeded and more.poll(_GRACE_MS))

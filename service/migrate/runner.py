@@ -235,10 +235,11 @@ def _applier(
     def on_rows(migration: str, tally: Tally) -> None:
         target.tell(Event("backfilling", migration, tally.seconds, tally=tally))
 
-    with Watch(database) as watch, interrupt.heard(database):
+    with Watch(database) as watch:
         applier = Applier(database, history, known, target.patience, watch, on_blocked, on_rows)
         try:
-            yield applier
+            with interrupt.heard(database):
+                yield applier
         except interrupt.Stop as stop:
             raise applier.stopped(stop) from stop
 

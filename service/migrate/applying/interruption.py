@@ -17,6 +17,7 @@ _ENDS = {"deploy": "applied", "rollback": "undone"}
 def told(stop: Stop, connection: Connection, history: History, place: Place) -> Stopped:
     """The signal may have come at any moment: within a statement, before its transaction was rolled back, or after it
     was committed."""
+    _close_questions(stop)
     is_over = False
     for _ in range(2):  # the statement that the signal ends may be the first of these
         with suppress(Exception):
@@ -25,6 +26,17 @@ def told(stop: Stop, connection: Connection, history: History, place: Place) -> 
             is_over = history.has(place.file.name) == (place.command == "deploy")
             break
     return Stopped(place.file.name, f"{stop.words} {_where(place, is_over=is_over)}", stop.exit_code)
+
+
+def _close_questions(stop: Stop) -> None:
+    """One that was cut off before its answer was read is open for as long as anything remembers its cursor, and as long
+    as it is open SQLite interrupts all others."""
+    import traceback  # here: hardly any deploy is told to stop
+
+    error: BaseException | None = stop
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _where(place: Place, *, is_over: bool) -> str:

@@ -64,13 +64,15 @@ class Deploy:
                 process.kill()
 
     def _is_at_work(self) -> bool:
-        """Past reading the file, in which the marker may stand too."""
+        """Past reading the file, in which the marker may stand too, and past the step in which it may stand."""
         if self.url.is_sqlite:
             return "migratejournal" in tables(self.url) and bool(rows(self.url, _RUNNING))
         return bool(rows(self.url, _SLEEPING))
 
 
-_RUNNING = "SELECT 1 FROM migratejournal WHERE migration = '002_b' AND state = 'running'"
+_RUNNING = """
+SELECT 1 FROM migratejournal WHERE migration = '002_b' AND state = 'running' AND (steps = 0 OR step = steps - 1)
+"""
 _SLEEPING = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(300)%' AND pid <> pg_backend_pid()"
 
 
@@ -210,6 +212,53 @@ def test_a_deploy_that_is_no_process_of_its_own_leaves_signals_alone(deploy: Dep
     connection.close()
     assert main(words) == 0
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_signal_within_a_question_of_the_runner_leaves_the_journal_in_order(deploy: Deploy) -> None:
+    """On SQLite a question that is interrupted and not read to its end keeps all that come after it interrupted."""
+    write(deploy.folder, "002_b", f"{table('b')}\n{SIGNAL_WITHIN_CLAIM}")
+    words = [*DEPLOY, str(deploy.folder), "deploy"]
+    done = subprocess.run(words, env=environment(deploy.url), capture_output=True, text=True, timeout=HANGS)
+    assert (done.returncode, done.stderr) == (
+        143,
+        "Stopped by SIGTERM in 002_b; what it did was rolled back, and the next `migrate deploy` does it anew.\n",
+    )
+    assert rows(deploy.url, "SELECT state FROM migratejournal ORDER BY id") == [("done",), ("failed",)]
+
+
+SIGNAL_WITHIN_CLAIM = """
+from service.migrate.applying import claim
+import os, signal
+def cut_off(connection, *_, **__):
+    cursor = connection.execute("SELECT name FROM migratehistory UNION ALL SELECT 'another' ORDER BY 1")
+    cursor.fetchone()
+    connection.raw.interrupt() if connection.is_sqlite else connection.raw.cancel()
+    os.kill(os.getpid(), signal.SIGTERM)
+    cursor.fetchall()
+claim._look = cut_off
+"""
+
+
+def test_a_signal_within_a_finalizer_is_not_lost(deploy: Deploy) -> None:
+    """Python says that it ignores what the handler raises there, and goes on."""
+    write(deploy.folder, "002_b", f"{FINALIZER}\n{deploy.forever}")
+    words = [*DEPLOY, str(deploy.folder), "deploy"]
+    done = subprocess.run(words, env=environment(deploy.url), capture_output=True, text=True, timeout=HANGS)
+    assert "Exception ignored in" in done.stderr
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        143,
+        "Stopped by SIGTERM in 002_b; what it did was rolled back, and the next `migrate deploy` does it anew.",
+    )
+    assert applied(deploy.url) == ["001_a"]
+
+
+FINALIZER = """
+import os, signal
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+migrator.run(Finalized)
+"""
 
 
 class Deaf(sqlite3.Connection):
