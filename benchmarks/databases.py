@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from service.url import DatabaseUrl
-from tests.support.postgresql import Server, connect, running_server
+from tests.support.postgresql import LASTING, Server, connect, running_server
 
 
 class Databases(Protocol):
@@ -62,6 +62,6 @@ class PostgresqlDatabases:
 
 @contextmanager
 def engines(folder: Path) -> Iterator[dict[str, Databases]]:
-    """Both engines, PostgreSQL by a server of the benchmark's own."""
-    with contextmanager(running_server)() as server:
+    """Both engines, PostgreSQL by a server of the benchmark's own, which waits for its disk as in production."""
+    with contextmanager(running_server)(LASTING) as server:
         yield {"PostgreSQL": PostgresqlDatabases(server), "SQLite": SqliteDatabases(folder)}

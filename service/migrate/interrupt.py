@@ -64,8 +64,9 @@ def raised() -> Iterator[None]:
 
 @contextmanager
 def heard(connection: Connection) -> Iterator[None]:
-    """Within the block a signal ends the statement that is running; then Python's handler has its turn. What that raises
-    is lost where the signal came within something that tells nobody, such as a finalizer: it is raised at the end."""
+    """Within the block a signal ends the statement that is running; then Python's handler has its turn. What that
+    raises is lost where the signal came within something that tells nobody, as a finalizer: then it is raised at the
+    end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -6,12 +6,13 @@ import importlib.util
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,8 +40,11 @@ SETTINGS = {
     "log_min_messages": "fatal",
     "timezone": "UTC",
 }
+# As in production: a transaction ends when the disk has it.
+LASTING = SETTINGS | {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 # The shell ends the server as soon as its standard input closes, however the test run ended: even by SIGKILL.
 WATCHED = '"$@" & server=$!; read -r _; kill -INT "$server"; wait "$server"'
+CRASH = signal.SIGQUIT  # PostgreSQL manual, "Shutting Down the Server": immediate
 _numbers = itertools.count(1)
 
 
@@ -71,8 +75,8 @@ class GivenServer:
 class OwnServer:
     """A server of ours on a free loopback port; `stop` and `start` keep its port and its data."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
-        self._folder, self._data = folder, folder / "data"
+    def __init__(self, binaries: Path, folder: Path, settings: Mapping[str, str] = SETTINGS) -> None:
+        self._folder, self._data, self._settings = folder, folder / "data", settings
         self._process: subprocess.Popen[bytes] | None = None
         self._account = _unprivileged(folder)
         self._binaries = _readable(binaries, folder) if self._account else binaries
@@ -90,7 +94,7 @@ class OwnServer:
     def start(self) -> None:
         if self._process:
             return
-        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        settings = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port), *settings]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -123,11 +127,21 @@ class OwnServer:
             self._process.wait(HANGS)
         self._process = None
 
+    def crash(self) -> None:
+        """As in a power cut, what was not written to the disk is lost. It may be started again."""
+        with suppress(FileNotFoundError, ProcessLookupError):  # it may have crashed before
+            os.kill(self.process, CRASH)
+        self.stop()
+
+    @property
+    def process(self) -> int:
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
     def url(self, name: str = "postgres") -> DatabaseUrl:
         return DatabaseUrl("postgresql", name, host="127.0.0.1", port=self.port, user="postgres")
 
 
-def running_server() -> Iterator[Server]:
+def running_server(settings: Mapping[str, str] = SETTINGS) -> Iterator[Server]:
     """The server of this test run: TEST_DATABASE_URL, else the system's binaries, else the wheel's."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield GivenServer(parse(given))
@@ -140,7 +154,7 @@ def running_server() -> Iterator[Server]:
             returncode=2,
         )
     folder = Path(tempfile.mkdtemp(prefix="slipway-postgresql-"))
-    server = OwnServer(binaries, folder)
+    server = OwnServer(binaries, folder, settings)
     try:
         server.start()
         yield server

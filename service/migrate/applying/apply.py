@@ -115,7 +115,8 @@ class Applier:
         mine = self._history.claim(file.name, file.checksum, "deploy", breaking=outline.breaking, down=down)
         next_name = then.name if then and files.outline(then).atomic else ""
         last = functools.partial(self._history.applied, progress, began, next_name)
-        with self._unclaimed(mine), self._transaction(outline, mine, last) as claimed:
+        begin = self._transaction(outline, mine, last, is_followed=then is not None)
+        with self._unclaimed(mine), begin as claimed:
             if claimed.rowcount != 1:
                 raise AlreadyApplied(file.name)
             with self._held():
@@ -226,9 +227,10 @@ class Applier:
             step.run()
 
     def _transaction(
-        self, outline: Outline, first: Statement | None = None, last: Last | None = None
+        self, outline: Outline, first: Statement | None = None, last: Last | None = None, *, is_followed: bool = False
     ) -> AbstractContextManager[Any]:
-        return transaction(self._connection, self._database, self._patience, outline.touches, first, last)
+        connection, database, touches = self._connection, self._database, outline.touches
+        return transaction(connection, database, self._patience, touches, first, last, is_followed=is_followed)
 
     def _unclaimed(self, mine: Statement) -> AbstractContextManager[None]:
         return claim.taken_back(self._connection, self._history, self._place, mine)

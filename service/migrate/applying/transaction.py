@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, cast
 
@@ -13,6 +13,8 @@ from service.migrate.connection import COMMIT, Connection, Statement
 from service.migrate.errors import Refused
 from service.migrate.patience import Patience
 
+# PostgreSQL manual, "Asynchronous Commit".
+_UNAWAITED: Statement = ("SET LOCAL synchronous_commit = off", ())
 LOST = "this would be lost without having been declared:"
 # Sends our last statements, and after them those that it is given: on PostgreSQL COMMIT, in the same round trip.
 Last = Callable[..., None]
@@ -28,13 +30,17 @@ def transaction(
     touches: Set[str],
     first: Statement | None = None,
     last: Last | None = None,
+    *,
+    is_followed: bool = False,
 ) -> Iterator[Any]:
     """`database` is Peewee's, on the same connection; what `touches` names may lose rows. `first` is a statement of
-    ours that it begins with, and its cursor what the block gets; `last` sends what it ends with. Raises Refused."""
+    ours that it begins with, and its cursor what the block gets; `last` sends what it ends with. One that `is_followed`
+    does not wait for the disk: none that comes after it outlasts a power cut without it, and one of these waits.
+    Raises Refused."""
     database.is_atomic = True
     opening = [*contention.timeouts(connection, patience, is_local=True), *([first] if first else [])]
     begin = _sqlite if connection.is_sqlite else _postgresql
-    with begin(connection, database, opening, last) as cursor, _conserved(connection, database, touches):
+    with begin(connection, database, opening, last, is_followed) as cursor, _conserved(connection, database, touches):
         yield cursor
 
 
@@ -71,7 +77,11 @@ def refuse_orphans(orphans: Set[Violation]) -> None:
 
 @contextmanager
 def _postgresql(
-    connection: Connection, database: Any, opening: Sequence[Statement], last: Last | None = None
+    connection: Connection,
+    database: Any,
+    opening: Sequence[Statement],
+    last: Last | None = None,
+    is_followed: bool = False,
 ) -> Iterator[Any]:
     """What a transaction begins with takes one round trip, together with its BEGIN; and so does what it ends with."""
 
@@ -83,22 +93,38 @@ def _postgresql(
                 connection.execute("ROLLBACK")
             raise
 
-    with database.framed(begin, partial(last, (COMMIT, ())) if last else None) as cursor:
+    end = [*([_UNAWAITED] if is_followed else []), (COMMIT, ())]
+    with database.framed(begin, partial(last, *end) if last else None) as cursor:
         yield cursor
 
 
 @contextmanager
-def _sqlite(connection: Connection, database: Any, opening: Sequence[Statement], last: Last | None) -> Iterator[Any]:
+def _sqlite(
+    connection: Connection, database: Any, opening: Sequence[Statement], last: Last | None, is_followed: bool
+) -> Iterator[Any]:
     """The foreign keys are off meanwhile, since a table that is rebuilt would take its children along (SQLite manual,
     "Making Other Kinds Of Table Schema Changes"). The pragma does nothing inside a transaction, so it comes first."""
     connection.execute("PRAGMA foreign_keys = OFF")
     try:
-        with database.atomic("IMMEDIATE"):
+        with _unawaited(connection) if is_followed else nullcontext(), database.atomic("IMMEDIATE"):
             yield connection.execute_all(*opening) if opening else None
             if last:
                 last()
     finally:
         connection.execute("PRAGMA foreign_keys = ON")
+
+
+@contextmanager
+def _unawaited(connection: Connection) -> Iterator[None]:
+    """Only with the write-ahead log: without it the database could be torn (SQLite manual, "PRAGMA synchronous")."""
+    (mode,), (awaits,) = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("journal_mode", "synchronous"))
+    if mode == "wal":
+        connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        if not connection.is_in_transaction:  # a signal may have come before its ROLLBACK
+            connection.execute(f"PRAGMA synchronous = {awaits}")
 
 
 @contextmanager

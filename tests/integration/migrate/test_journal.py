@@ -113,7 +113,8 @@ def test_a_deploy_sends_few_statements_of_its_own_for_each_migration(
     original = Connection.execute
 
     def counted(self: Connection, sql: str, parameters: Sequence[Any] = ()) -> Any:
-        sent.append(sql)
+        if not sql.startswith("PRAGMA"):  # a switch of SQLite's, for which nobody is asked
+            sent.append(sql)
         return original(self, sql, parameters)
 
     monkeypatch.setattr(Connection, "execute", counted)
