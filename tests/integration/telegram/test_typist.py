@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +35,8 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_hand(channel: str = "telegram", **metadata: Any) -> Lease[InboxItem]:
-    send(make_chatbot(), "Hello", channel=channel, **{"chat_id": 7} | metadata)
-    lease = claim(INBOX, "me", 30.0)
+    sent = send(make_chatbot(), "Hello", channel=channel, **{"chat_id": 7} | metadata)
+    lease = claim(INBOX, f"the worker of {sent.id}", 30.0)
     assert lease is not None
     return lease
 
@@ -63,9 +62,9 @@ def test_typing_is_shown_in_the_chat_and_its_topic_again_and_again(api: BotApi) 
 
 @pytest.mark.parametrize("lease", [{"channel": "panel"}, {"aside": "command"}])
 def test_for_another_channel_or_a_command_nobody_types(api: BotApi, lease: dict[str, str]) -> None:
-    with typing(api, in_hand(**lease)):
-        time.sleep(0.3)
-    assert api.actions == []
+    with typing(api, in_hand(**lease), in_hand(chat_id=8)):
+        eventually(lambda: len(api.actions) >= 3)
+    assert {action["chat_id"] for action in api.actions} == {"8"}
 
 
 @pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")  # the library warns of its own use
@@ -80,10 +79,9 @@ def test_whatever_telegram_says_to_it_the_typist_goes_on(api: BotApi) -> None:
 @pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 def test_the_pause_that_telegram_asks_for_is_kept(api: BotApi) -> None:
     api.flood(60, "sendChatAction")
-    with typing(api, in_hand()):
-        eventually(lambda: not api.faults["sendChatAction"])
-        time.sleep(0.3)
-    assert api.actions == []
+    with typing(api, in_hand(), in_hand(chat_id=8)):
+        eventually(lambda: len(api.actions) >= 3)
+    assert {action["chat_id"] for action in api.actions} == {"8"}, "the first was told to wait"
 
 
 def test_a_worker_process_types_while_the_provider_works(

@@ -155,6 +155,7 @@ def test_a_dropped_column_takes_its_own_index_along_and_no_other(sqlite_url: Dat
 def test_a_constraint_can_be_dropped_by_its_name(sqlite_url: DatabaseUrl, rich: Path) -> None:
     rebuild_with(sqlite_url, rich, 'drop_constraint("rich", "cheap")')
     rows(sqlite_url, "INSERT INTO rich (label, price) VALUES ('dear', 5000)")
+    assert rows(sqlite_url, "SELECT price FROM rich WHERE label = 'dear'") == [(5000,)]
 
 
 def test_a_column_that_is_still_needed_is_not_dropped(sqlite_url: DatabaseUrl, rich: Path) -> None:
