@@ -52,12 +52,12 @@ def raised() -> Iterator[None]:
             signal.signal(each, signal.SIG_DFL)
         raise Stop(number)
 
-    _heeded.clear()
     for number in heeded:
         signal.signal(number, stop)
     try:
         yield
     finally:
+        _heeded.clear()
         for number in heeded:
             signal.signal(number, before[number])
 
