@@ -29,17 +29,20 @@ class Thing(NamedTuple):
 
 class Inventory(NamedTuple):
     """Table -> its columns; rows: table -> a count, on SQLite of what is there, on PostgreSQL (negative) of what this
-    transaction has deleted, which costs nothing however large the table; `files` changes when a table is truncated."""
+    transaction has deleted, which costs nothing however large the table; `files` changes when a table is truncated.
+    `parts` are tables and indexes that a statement reaches by naming another: all that they are a part of."""
 
     tables: dict[str, frozenset[str]]
     things: frozenset[Thing]
     rows: dict[str, int]
     files: Mapping[str, int] = {}
+    parts: Mapping[str, Set[str]] = {}
 
 
 def losses(before: Inventory, after: Inventory, spoken_of: Set[str], rebuilt: Set[str] = frozenset()) -> list[str]:
     """What is gone without having been spoken of, a phrase each. `spoken_of` holds words in lower case; `rebuilt` are
     tables that an operation of ours made anew, where a nameless constraint goes only when it was asked to."""
+    spoken_of = spoken_of | {part.lower() for part, wholes in before.parts.items() if wholes & spoken_of}
     lost = [f"table {table}" for table in before.tables if table not in after.tables and table.lower() not in spoken_of]
     for table in after.rows.keys() - after.tables.keys():  # of other schemas, only what was deleted just now
         if not _words(table) & spoken_of:
@@ -138,6 +141,16 @@ FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
 WHERE t.oid >= {FIRST_OF_USERS} AND t.typnamespace = {_PG_HERE} AND NOT {owned("pg_type", "t")}
     AND (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c')
 """
+# A partition and what inherits, whatever the number of generations between; and the indexes on them.
+_PG_PARTS = f"""
+WITH RECURSIVE parts (part, whole) AS (
+    SELECT inhrelid, inhparent FROM pg_inherits
+    UNION SELECT p.part, i.inhparent FROM parts p JOIN pg_inherits i ON i.inhrelid = p.whole
+)
+SELECT c.relname::text, array_agg(lower(w.relname))
+FROM parts p JOIN pg_class c ON c.oid = p.part JOIN pg_class w ON w.oid = p.whole
+WHERE c.relnamespace = {_PG_HERE} GROUP BY c.relname
+"""
 # Others may work there meanwhile, so that nothing counts but what this transaction itself has deleted.
 _PG_ELSEWHERE = f"""
 SELECT oid::regclass::text, pg_stat_get_xact_tuples_deleted(oid) FROM pg_class
@@ -159,6 +172,7 @@ def _postgresql(connection: Connection) -> Inventory:
         frozenset(things),
         elsewhere | {name: -deleted for name, _, deleted, _, _ in tables},
         {name: file for name, file, _, _, _ in tables},
+        {part: set(wholes) for part, wholes in connection.execute(_PG_PARTS).fetchall()},
     )
 
 

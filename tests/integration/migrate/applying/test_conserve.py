@@ -119,6 +119,44 @@ def test_a_truncated_table_that_was_not_named_is_noticed(postgresql_url: Databas
     assert "the rows of children, which was truncated or rewritten" in said
 
 
+PARTS = """
+CREATE TABLE visits (id INTEGER, place TEXT, note TEXT) PARTITION BY RANGE (id);
+CREATE TABLE visits_old PARTITION OF visits FOR VALUES FROM (0) TO (100) PARTITION BY RANGE (id);
+CREATE TABLE first_visits PARTITION OF visits_old FOR VALUES FROM (0) TO (50);
+CREATE TABLE others (id INTEGER);
+CREATE TABLE others_today () INHERITS (others);
+CREATE INDEX visits_place ON visits (place);
+INSERT INTO visits VALUES (1, 'x', 'y');
+INSERT INTO others_today VALUES (1);
+"""
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM visits",
+        "TRUNCATE visits",
+        "ALTER TABLE visits ALTER COLUMN note TYPE VARCHAR(20)",
+        "ALTER TABLE visits DROP COLUMN note",
+        "DROP INDEX visits_place",
+        "DROP TABLE visits",
+        "DELETE FROM others",
+    ],
+)
+def test_who_names_a_table_speaks_of_its_parts(postgresql_url: DatabaseUrl, tmp_path: Path, sql: str) -> None:
+    (tmp_path / "001_parts.sql").write_text(PARTS)
+    (tmp_path / "002_change.sql").write_text(sql)
+    runner.deploy(target(postgresql_url, tmp_path))
+    assert applied(postgresql_url) == ["001_parts", "002_change"]
+
+
+def test_who_names_a_part_does_not_speak_of_another(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
+    (tmp_path / "001_parts.sql").write_text(PARTS)
+    (tmp_path / "002_change.sql").write_text("DO $$ BEGIN EXECUTE 'DELETE FROM vis' || 'its'; END $$; SELECT 'others'")
+    with pytest.raises(MigrationFailed, match="1 row of first_visits"):
+        runner.deploy(target(postgresql_url, tmp_path))
+
+
 def test_a_view_that_goes_along_with_a_column_is_refused(postgresql_url: DatabaseUrl, tmp_path: Path) -> None:
     (tmp_path / "001_family.sql").write_text(FAMILY)
     runner.deploy(target(postgresql_url, tmp_path))
