@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -23,7 +24,10 @@ MEMORY, ENOUGH = Path("/dev/shm"), 2 << 30  # bytes
 
 
 def pytest_configure() -> None:
-    """Databases come and go here by the thousand: where there is room, they are kept in memory and wait for no disk."""
+    """Databases come and go here by the thousand: where there is room, they are kept in memory and wait for no disk.
+    Ctrl-C is heard by what the tests start, also where a shell that runs the tests in its background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "TMPDIR" not in os.environ and is_roomy(MEMORY):
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
