@@ -115,7 +115,8 @@ class Applier:
         mine = self._history.claim(file.name, file.checksum, "deploy", breaking=outline.breaking, down=down)
         next_name = then.name if then and files.outline(then).atomic else ""
         last = functools.partial(self._history.applied, progress, began, next_name)
-        begin = self._transaction(outline, mine, last, is_followed=then is not None)
+        # The attempt at the next has begun then, so that whatever ends the deploy has something to write.
+        begin = self._transaction(outline, mine, last, is_followed=bool(next_name))
         with self._unclaimed(mine), begin as claimed:
             if claimed.rowcount != 1:
                 raise AlreadyApplied(file.name)

@@ -98,14 +98,21 @@ def test_only_the_last_migration_waits(url: DatabaseUrl, tmp_path: Path) -> None
     assert written <= MANY / 3  # not 1: the server writes by itself too
 
 
-@pytest.mark.parametrize(("mode", "expected"), [("wal", [NORMAL, NORMAL, FULL]), ("delete", [FULL, FULL, FULL])])
-def test_sqlite_goes_without_only_where_it_has_a_log(
-    mode: str, expected: list[int], sqlite_url: DatabaseUrl, tmp_path: Path
+@pytest.mark.parametrize(
+    ("mode", "top", "expected"),
+    [
+        ("wal", "", [NORMAL, NORMAL, FULL]),
+        ("wal", "atomic = False", [NORMAL, FULL, FULL]),  # between those two a signal finds nothing to write
+        ("delete", "", [FULL, FULL, FULL]),
+    ],
+)
+def test_sqlite_goes_without_only_where_it_has_a_log_and_something_must_follow(
+    mode: str, top: str, expected: list[int], sqlite_url: DatabaseUrl, tmp_path: Path
 ) -> None:
     rows(sqlite_url, f"PRAGMA journal_mode = {mode}")
     rows(sqlite_url, "CREATE TABLE seen (id INTEGER PRIMARY KEY, awaits INTEGER)")
     look = 'migrator.sql("INSERT INTO seen (awaits) SELECT * FROM pragma_synchronous")'
     for number in range(1, 4):
-        write(tmp_path / "m", f"{number:03}_look", look)
+        write(tmp_path / "m", f"{number:03}_look", look, top=top if number == 3 else "")
     runner.deploy(target(sqlite_url, tmp_path / "m"))
     assert [awaits for (awaits,) in rows(sqlite_url, "SELECT awaits FROM seen ORDER BY id")] == expected
